@@ -1,0 +1,150 @@
+"""Models on disk: safetensors beside readable JSON, never pickled code.
+
+A model folder has the Hub's layout: `config.json` (what to build, where it comes from),
+`model.safetensors` (the generator) and perhaps `README.md` (the model card). A checkpoint in a run
+folder is such a model folder plus `training.safetensors` and `training.json`, from which training
+goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from medgan.config import ModelConfig
+from medgan.errors import CheckpointError, ConfigError
+from medgan.models.build import build_generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+MODEL_FILES = (CONFIG, WEIGHTS, CARD)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """`config.json` of a model folder: what to build, and `about`, free facts on where it comes from."""
+
+    model: ModelConfig
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `config.json`."""
+        return {"format": FORMAT, "model": self.model.to_json(), "about": self.about}
+
+
+def save_model(folder: Path, generator: nn.Module, info: ModelInfo, *, half: bool = False) -> None:
+    """Write `config.json` and `model.safetensors` into the existing `folder`.
+
+    `half` stores convolution weights as fp16; batch norm stays fp32, whose variances fp16 would round.
+    """
+    tensors = {
+        name: tensor.half() if half and tensor.dim() > 1 else tensor
+        for name, tensor in network_state(generator).items()
+    }
+    save_file(tensors, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(info.to_json(), indent=2, ensure_ascii=False), "utf-8")
+
+
+def read_info(folder: Path) -> ModelInfo:
+    """`config.json` of a model folder; CheckpointError if it is missing or says something impossible."""
+    try:
+        values = json.loads((folder / CONFIG).read_text("utf-8"))
+        found = values.get("format")
+        if found != FORMAT:
+            raise CheckpointError(f"{folder.name} has model format {found}; this version reads {FORMAT}.")
+        return ModelInfo(ModelConfig.from_json(values["model"]), dict(values.get("about", {})))
+    except ConfigError as error:
+        raise CheckpointError(f"{folder.name}/{CONFIG}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{folder.name} has no readable {CONFIG}, so it is not a model folder."
+        ) from error
+
+
+def load_generator(folder: Path) -> tuple[nn.Module, ModelInfo]:
+    """The generator of a model folder, fp32, in eval mode, on the CPU.
+
+    CheckpointError naming the tensor if the weights are missing, cut short or of another shape.
+    """
+    info = read_info(folder)
+    generator = build_generator(info.model)
+    load_into(generator, read_tensors(folder / WEIGHTS), source=f"{folder.name}/{WEIGHTS}")
+    return generator.eval().requires_grad_(False), info
+
+
+def model_sha256(folder: Path) -> str:
+    """sha256 of the weights file: the name under which a manifest refers to this model."""
+    with (folder / WEIGHTS).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file; CheckpointError saying what is wrong with it."""
+    if not path.is_file():
+        raise CheckpointError(f"{path.parent.name} has no {path.name}.")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path.parent.name}/{path.name} {_what_is_wrong(path)}.") from error
+
+
+def network_state(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers as contiguous CPU tensors, in the plain memory layout."""
+    return {
+        name: tensor.detach().to("cpu", memory_format=torch.contiguous_format, copy=True)
+        if tensor.dim() == 4
+        else tensor.detach().to("cpu", copy=True)
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Copy `tensors` into `network`; CheckpointError naming the first tensor that does not fit."""
+    own = network.state_dict()
+    for name, expected in own.items():
+        if name not in tensors:
+            raise CheckpointError(f"{source} lacks the tensor {name} {tuple(expected.shape)}.")
+        found = tensors[name]
+        if found.shape != expected.shape:
+            raise CheckpointError(
+                f"{source}: the tensor {name} is {tuple(found.shape)}, "
+                f"but this network needs {tuple(expected.shape)}."
+            )
+        if not torch.isfinite(found).all():
+            raise CheckpointError(f"{source}: the tensor {name} holds values that are not numbers.")
+    _refuse_extra(tensors, own, source)
+    network.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()})
+
+
+def _refuse_extra(tensors: Mapping[str, Tensor], own: Iterable[str], source: str) -> None:
+    extra = sorted(set(tensors) - set(own))
+    if extra:
+        raise CheckpointError(f"{source} holds the tensor {extra[0]}, which this network does not have.")
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Name the tensor at which a safetensors file ends too early (its header comes first)."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, size)))
+        header.pop("__metadata__", None)
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"][1]):
+            if 8 + length + entry["data_offsets"][1] > size:
+                return f"is cut short: the tensor {name} is incomplete ({size:,} bytes are there)"
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        pass
+    return "is not a safetensors file, or its beginning is damaged"

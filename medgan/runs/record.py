@@ -1,0 +1,204 @@
+"""The run folder: the one truth about a training, for the dashboard, the command line and a text editor.
+
+config.json        settings, data set, versions: enough to train it again
+status.json        state, pid, heartbeat, progress, a sentence
+events.jsonl       one line every few steps
+samples/           step-000200.png: the grid of fixed seeds
+checkpoints/       step-000200/: a model folder plus what training needs to go on
+stop               put there by whoever wants it to stop
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from medgan.errors import RunError
+from medgan.runs.files import write_json
+
+QUEUED, STARTING, RUNNING = "queued", "starting", "running"
+FINISHED, STOPPED, FAILED, INTERRUPTED = "finished", "stopped", "failed", "interrupted"
+ALIVE = (QUEUED, STARTING, RUNNING)
+SILENCE = 120.0
+"""Seconds without a heartbeat after which a process on another machine counts as dead."""
+
+
+@dataclass
+class Status:
+    """`status.json`: what a training process last said of itself."""
+
+    state: str = STARTING
+    message: str = ""
+    pid: int = 0
+    pid_started: float = 0.0
+    host: str = ""
+    heartbeat: float = 0.0
+    device: str = ""
+    precision: str = ""
+    step: int = 0
+    iterations: int = 0
+    images: int = 0
+    images_per_second: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def progress(self) -> float:
+        """Share of the iterations that are done, 0 to 1."""
+        return min(1.0, self.step / self.iterations) if self.iterations else 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process is at work on it (waiting counts)."""
+        return self.state in ALIVE
+
+    @property
+    def resumable(self) -> bool:
+        """Whether training can go on from where it ended."""
+        return self.state in (STOPPED, FAILED, INTERRUPTED)
+
+
+class Run:
+    """Reads and writes one run folder."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    def create(self, config: Mapping[str, Any]) -> None:
+        """Make the folder with its `config.json`; RunError if there is a run already."""
+        if (self.folder / "config.json").exists():
+            raise RunError(
+                f"{self.folder} holds a run already; add --resume to go on, or choose another name."
+            )
+        for part in ("samples", "checkpoints"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "config.json", dict(config))
+
+    def config(self) -> dict[str, Any]:
+        """`config.json`; RunError if the folder is no run."""
+        try:
+            values: dict[str, Any] = json.loads((self.folder / "config.json").read_text("utf-8"))
+            return values
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.folder} is not a run folder: it has no readable config.json.") from error
+
+    def write_status(self, status: Status) -> None:
+        """Write `status.json`, stamped with this process and the time."""
+        me = psutil.Process()
+        status.pid, status.pid_started, status.host = me.pid, me.create_time(), socket.gethostname()
+        status.heartbeat = time.time()
+        write_json(self.folder / "status.json", asdict(status))
+
+    def status(self) -> Status:
+        """What is going on, checked against the process: a dead one is `interrupted`, never `running`."""
+        status = self._read_status()
+        if status.alive and not _is_alive(status):
+            status.state = INTERRUPTED
+            status.message = (
+                "The training process ended unexpectedly; it can resume from its last checkpoint."
+            )
+        return status
+
+    def _read_status(self) -> Status:
+        try:
+            return Status(**json.loads((self.folder / "status.json").read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return Status(state=INTERRUPTED, message="The training process left no readable status.")
+
+    def add_event(self, event: Mapping[str, Any]) -> None:
+        """Append one line to `events.jsonl`."""
+        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(dict(event)) + "\n")
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events; a last line that is being written is left out."""
+        return list(self._read_events())
+
+    def _read_events(self) -> Iterator[dict[str, Any]]:
+        try:
+            with (self.folder / "events.jsonl").open(encoding="utf-8") as stream:
+                for line in stream:
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        continue
+        except FileNotFoundError:
+            return
+
+    def rewind_events(self, step: int) -> None:
+        """Drop what was logged after `step`, when training goes on from there."""
+        kept = [json.dumps(event) for event in self.events() if event.get("step", 0) <= step]
+        temporary = self.folder / ".events.jsonl"
+        temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
+        os.replace(temporary, self.folder / "events.jsonl")
+        for path in self.samples():
+            if _step_of(path) > step:
+                path.unlink()
+
+    def samples(self) -> list[Path]:
+        """The sample grids, oldest first."""
+        return sorted((self.folder / "samples").glob("step-*.png"), key=_step_of)
+
+    def checkpoints(self) -> list[Path]:
+        """Complete checkpoints, oldest first."""
+        return sorted((self.folder / "checkpoints").glob("step-*"), key=_step_of)
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint."""
+        return next(reversed(self.checkpoints()), None)
+
+    def prune(self, keep: int) -> None:
+        """Delete all but the newest `keep` checkpoints."""
+        for old in self.checkpoints()[:-keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def request_stop(self) -> None:
+        """Ask the training process to save and end; it looks after every step."""
+        (self.folder / "stop").touch()
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked for a stop."""
+        return (self.folder / "stop").exists()
+
+    def clear_stop(self) -> None:
+        """Forget an earlier request to stop."""
+        (self.folder / "stop").unlink(missing_ok=True)
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """The runs in `folder`, newest first."""
+    runs = [Run(path.parent) for path in folder.glob("*/config.json")]
+    return sorted(runs, key=lambda run: (run.folder / "config.json").stat().st_mtime, reverse=True)
+
+
+def step_name(step: int) -> str:
+    """`step-000200`."""
+    return f"step-{step:06d}"
+
+
+def _step_of(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
+
+
+def _is_alive(status: Status) -> bool:
+    if status.host != socket.gethostname():
+        return time.time() - status.heartbeat < SILENCE
+    try:
+        process = psutil.Process(status.pid)
+        same = abs(process.create_time() - status.pid_started) < 2.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
