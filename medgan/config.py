@@ -30,7 +30,8 @@ class _Settings:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
-        return asdict(self)  # type: ignore[call-overload]
+        values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

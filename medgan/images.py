@@ -40,7 +40,7 @@ def to_uint8(images: Tensor) -> Array:
 def upright(image: Image.Image) -> Image.Image:
     """An opened file as mode L or RGB: EXIF orientation applied, transparency laid on black, more
     than 8 bits stretched between the image's own minimum and maximum."""
-    image = ImageOps.exif_transpose(image)
+    image = _turned(image)
     if image.mode in ("L", "RGB"):
         return image
     if image.mode.startswith("I") or image.mode == "F":
@@ -52,10 +52,20 @@ def upright(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode == "1" else "RGB")
 
 
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF, of which Pillow raises many kinds, says nothing about the pixels
+        return image
+
+
 def _stretch(image: Image.Image) -> Image.Image:
     values = np.asarray(image, dtype=np.float64)
-    low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
+    known = values[np.isfinite(values)]  # float TIFFs mark pixels outside of the scan as NaN
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    if not high > low:
+        return Image.new("L", image.size)
+    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (255.0 / (high - low))
     return Image.fromarray(scaled.round().astype(np.uint8))
 
 

@@ -49,6 +49,11 @@ class Workspace:
         return self._folder("hub")
 
     @property
+    def models(self) -> Path:
+        """Models pulled from the Hub, one folder `<owner>--<name>` each."""
+        return self._folder("models")
+
+    @property
     def locks(self) -> Path:
         """One lock file a training device."""
         return self._folder("locks")
@@ -57,6 +62,11 @@ class Workspace:
     def uploads(self) -> Path:
         """Files on their way from the browser into a data set."""
         return self._folder("uploads")
+
+    @property
+    def exports(self) -> Path:
+        """ZIPs made for download."""
+        return self._folder("exports")
 
     def _folder(self, name: str) -> Path:
         path = self.root / name

@@ -23,12 +23,15 @@ import numpy as np
 
 from medgan.config import SIZES
 from medgan.data.intake import Record, decode
-from medgan.data.split import HELDOUT, TRAIN, near_duplicate_groups, split
+from medgan.data.split import HELDOUT, TRAIN, heldout_count, near_duplicate_groups, split
 from medgan.errors import DataError
 from medgan.images import is_grey, resize_and_crop
 
 FORMAT = 1
 COLOURS = ("auto", "rgb", "grey")
+MINIMUM = 4
+"""Fewer images cannot be split into a training and a held-out part."""
+
 COLUMNS = ("file", "class", "split", "group", "sha256")
 GREY_SHARE = 0.95
 """`auto` makes a set grey when at least this share of its images carries no colour."""
@@ -54,11 +57,12 @@ class Dataset:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         try:
-            self.info: dict[str, Any] = json.loads((self.folder / "dataset.json").read_text("utf-8"))
+            info = json.loads((self.folder / "dataset.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{folder} is not a prepared data set; make one with `python -m medgan prepare`."
             ) from error
+        self.info: dict[str, Any] = info if isinstance(info, dict) else {}
         if self.info.get("format") != FORMAT:
             raise DataError(f"{folder} has format {self.info.get('format')}; this version reads {FORMAT}.")
 
@@ -89,8 +93,11 @@ class Dataset:
     @cached_property
     def manifest(self) -> list[dict[str, str]]:
         """One row an image: file, class, split, group, sha256 of the pixels."""
-        with (self.folder / "manifest.csv").open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
+        try:
+            with (self.folder / "manifest.csv").open(newline="", encoding="utf-8") as stream:
+                return list(csv.DictReader(stream))
+        except (OSError, ValueError, csv.Error) as error:
+            raise DataError(f"{self.folder}/manifest.csv cannot be read; prepare the set again.") from error
 
     def part(self, name: str) -> np.ndarray:
         """The images of `train` or `heldout`, uint8 `(n, H, W, C)`, copied into memory."""
@@ -115,13 +122,23 @@ def prepare(
     listed under `rejected` with its reason. Exact copies are used once. DataError if fewer than four
     usable images remain or `out` exists.
     """
-    if size not in SIZES:
-        raise DataError(f"--size {size} is not possible; choose {', '.join(map(str, SIZES))}.")
+    _check(records, out, size, heldout, seed)
     grey = use_grey(records, colour)
     kept, pixels, rejected = _decode_all(records, size, 1 if grey else 3, progress)
-    if len(kept) < 4:
+    if len(kept) < MINIMUM:
         raise DataError(_too_few(len(kept), rejected))
     return _write(kept, np.stack(pixels), rejected, out, name or out.name, heldout, seed)
+
+
+def _check(records: Sequence[Record], out: Path, size: int, heldout: float, seed: int) -> None:
+    """Say what cannot work before minutes of decoding."""
+    if size not in SIZES:
+        raise DataError(f"--size {size} is not possible; choose {', '.join(map(str, SIZES))}.")
+    if seed < 0:
+        raise DataError(f"--seed is {seed}; it must be at least 0.")
+    _refuse_existing(out)
+    if len(records) >= MINIMUM:
+        heldout_count(heldout, len(records))
 
 
 def store(
@@ -163,7 +180,7 @@ def _decode_all(
     records: Sequence[Record], size: int, channels: int, progress: Progress | None
 ) -> tuple[list[Record], list[np.ndarray], list[Rejection]]:
     kept, pixels, rejected = [], [], []
-    seen: dict[str, str] = {}
+    seen: dict[str, Record] = {}
     for done, (record, image) in enumerate(decoded(records), 1):
         if isinstance(image, Rejection):
             rejected.append(image)
@@ -171,9 +188,9 @@ def _decode_all(
             array = resize_and_crop(image, size, channels)
             digest = _sha256(array)
             if digest in seen:
-                rejected.append(Rejection(record.name, f"is an exact copy of {seen[digest]}"))
+                rejected.append(Rejection(record.name, _copy_of(seen[digest], record)))
             else:
-                seen[digest] = record.name
+                seen[digest] = record
                 kept.append(record)
                 pixels.append(array)
         if progress:
@@ -190,8 +207,7 @@ def _write(
     heldout: float,
     seed: int,
 ) -> Dataset:
-    if out.exists():
-        raise DataError(f"{out} exists already; choose another name.")
+    _refuse_existing(out)
     labels = [record.label for record in records]
     groups = near_duplicate_groups(images)
     splits = split(labels, groups, heldout, seed)
@@ -202,7 +218,7 @@ def _write(
         "name": name,
         "size": int(images.shape[1]),
         "channels": int(images.shape[3]),
-        "classes": {label: _counts(labels, splits, label) for label in sorted(set(labels))},
+        "classes": _counts(labels, splits),
         "splits": dict(sorted(Counter(splits).items())),
         "groups": len(set(groups.tolist())),
         "rejected": [vars(r) for r in rejected],
@@ -216,24 +232,42 @@ def _write(
 
 
 def _write_folder(out: Path, info: dict[str, Any], rows: list[tuple[Any, ...]], images: np.ndarray) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:8]}"
-    temporary.mkdir()
     try:
+        temporary.mkdir(parents=True)
         np.save(temporary / "images.npy", images)
         with (temporary / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(rows)
         (temporary / "dataset.json").write_text(json.dumps(info, indent=2, ensure_ascii=False), "utf-8")
+        for path in temporary.iterdir():
+            with path.open("rb+") as stream:
+                os.fsync(stream.fileno())
         os.rename(temporary, out)
+    except OSError as error:
+        raise DataError(
+            f"{out} cannot be written ({error.strerror or error}); choose another place."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _counts(labels: Sequence[str], splits: Sequence[str], label: str) -> dict[str, int]:
-    pairs = list(zip(labels, splits, strict=True))
-    return {part: pairs.count((label, part)) for part in (TRAIN, HELDOUT)}
+def _refuse_existing(out: Path) -> None:
+    if out.exists():
+        raise DataError(f"{out} exists already; choose another name.")
+
+
+def _copy_of(first: Record, second: Record) -> str:
+    reason = f"is an exact copy of {first.name}"
+    if first.label == second.label:
+        return reason
+    return f"{reason}, though their classes are {first.label} and {second.label}"
+
+
+def _counts(labels: Sequence[str], splits: Sequence[str]) -> dict[str, dict[str, int]]:
+    pairs = Counter(zip(labels, splits, strict=True))
+    return {label: {part: pairs[label, part] for part in (TRAIN, HELDOUT)} for label in sorted(set(labels))}
 
 
 def _sha256(image: np.ndarray) -> str:
@@ -242,4 +276,5 @@ def _sha256(image: np.ndarray) -> str:
 
 def _too_few(kept: int, rejected: Sequence[Rejection]) -> str:
     first = f" The first rejected: {rejected[0].file} {rejected[0].reason}." if rejected else ""
-    return f"Only {kept} usable images; at least 4 are needed, and 100 for something worth seeing.{first}"
+    few = f"Only {kept} usable images; at least {MINIMUM} are needed, and 100 for something worth seeing."
+    return few + first

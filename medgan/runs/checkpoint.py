@@ -8,40 +8,38 @@ goes on.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medgan.config import ModelConfig
-from medgan.errors import CheckpointError, ConfigError
+from medgan.errors import CheckpointError
 from medgan.models.build import build_generator
+from medgan.runs.info import CARD, CONFIG, FORMAT, MODEL_FILES, WEIGHTS, ModelInfo, model_sha256, read_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FORMAT = 1
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-MODEL_FILES = (CONFIG, WEIGHTS, CARD)
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """`config.json` of a model folder: what to build, and `about`, free facts on where it comes from."""
-
-    model: ModelConfig
-    about: dict[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of `config.json`."""
-        return {"format": FORMAT, "model": self.model.to_json(), "about": self.about}
+__all__ = [
+    "CARD",
+    "CONFIG",
+    "FORMAT",
+    "MODEL_FILES",
+    "WEIGHTS",
+    "ModelInfo",
+    "load_generator",
+    "load_into",
+    "model_sha256",
+    "network_state",
+    "read_info",
+    "read_tensors",
+    "save_model",
+]
 
 
 def save_model(folder: Path, generator: nn.Module, info: ModelInfo, *, half: bool = False) -> None:
@@ -57,22 +55,6 @@ def save_model(folder: Path, generator: nn.Module, info: ModelInfo, *, half: boo
     (folder / CONFIG).write_text(json.dumps(info.to_json(), indent=2, ensure_ascii=False), "utf-8")
 
 
-def read_info(folder: Path) -> ModelInfo:
-    """`config.json` of a model folder; CheckpointError if it is missing or says something impossible."""
-    try:
-        values = json.loads((folder / CONFIG).read_text("utf-8"))
-        found = values.get("format")
-        if found != FORMAT:
-            raise CheckpointError(f"{folder.name} has model format {found}; this version reads {FORMAT}.")
-        return ModelInfo(ModelConfig.from_json(values["model"]), dict(values.get("about", {})))
-    except ConfigError as error:
-        raise CheckpointError(f"{folder.name}/{CONFIG}: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{folder.name} has no readable {CONFIG}, so it is not a model folder."
-        ) from error
-
-
 def load_generator(folder: Path) -> tuple[nn.Module, ModelInfo]:
     """The generator of a model folder, fp32, in eval mode, on the CPU.
 
@@ -82,12 +64,6 @@ def load_generator(folder: Path) -> tuple[nn.Module, ModelInfo]:
     generator = build_generator(info.model)
     load_into(generator, read_tensors(folder / WEIGHTS), source=f"{folder.name}/{WEIGHTS}")
     return generator.eval().requires_grad_(False), info
-
-
-def model_sha256(folder: Path) -> str:
-    """sha256 of the weights file: the name under which a manifest refers to this model."""
-    with (folder / WEIGHTS).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -145,6 +121,6 @@ def _what_is_wrong(path: Path) -> str:
         for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"][1]):
             if 8 + length + entry["data_offsets"][1] > size:
                 return f"is cut short: the tensor {name} is incomplete ({size:,} bytes are there)"
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+    except (ValueError, LookupError, TypeError, AttributeError, OSError):
         pass
     return "is not a safetensors file, or its beginning is damaged"

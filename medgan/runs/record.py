@@ -16,13 +16,14 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from medgan.errors import RunError
+from medgan.errors import Interrupted, MedGANError, RunError
 from medgan.runs.files import write_json
 
 QUEUED, STARTING, RUNNING = "queued", "starting", "running"
@@ -95,10 +96,10 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{self.folder} is not a run folder: it has no readable config.json.") from error
 
-    def write_status(self, status: Status) -> None:
-        """Write `status.json`, stamped with this process and the time."""
-        me = psutil.Process()
-        status.pid, status.pid_started, status.host = me.pid, me.create_time(), socket.gethostname()
+    def write_status(self, status: Status, process: psutil.Process | None = None) -> None:
+        """Write `status.json`, stamped with the time and the process at work (this one)."""
+        owner = process or psutil.Process()
+        status.pid, status.pid_started, status.host = owner.pid, owner.create_time(), socket.gethostname()
         status.heartbeat = time.time()
         write_json(self.folder / "status.json", asdict(status))
 
@@ -145,16 +146,18 @@ class Run:
         temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
         os.replace(temporary, self.folder / "events.jsonl")
         for path in self.samples():
-            if _step_of(path) > step:
+            if step_of(path) > step:
                 path.unlink()
 
     def samples(self) -> list[Path]:
         """The sample grids, oldest first."""
-        return sorted((self.folder / "samples").glob("step-*.png"), key=_step_of)
+        sheets = (path for path in (self.folder / "samples").glob("step-*.png") if path.stem[5:].isdigit())
+        return sorted(sheets, key=step_of)
 
     def checkpoints(self) -> list[Path]:
         """Complete checkpoints, oldest first."""
-        return sorted((self.folder / "checkpoints").glob("step-*"), key=_step_of)
+        folders = (path for path in (self.folder / "checkpoints").glob("step-*") if path.name[5:].isdigit())
+        return sorted(folders, key=step_of)
 
     def latest(self) -> Path | None:
         """The newest checkpoint."""
@@ -170,18 +173,75 @@ class Run:
         (self.folder / "stop").touch()
 
     def stop_requested(self) -> bool:
-        """Whether somebody asked for a stop."""
-        return (self.folder / "stop").exists()
+        """Whether somebody asked this process to stop."""
+        return self.stopping(psutil.Process().create_time())
 
-    def clear_stop(self) -> None:
-        """Forget an earlier request to stop."""
-        (self.folder / "stop").unlink(missing_ok=True)
+    def stopping(self, started: float) -> bool:
+        """Whether somebody asked the process that started at `started` (seconds since 1970) to stop. An
+        older request is not meant for it: an earlier process may have died without answering."""
+        try:
+            return (self.folder / "stop").stat().st_mtime > started - 1.0
+        except OSError:
+            return False
+
+
+class Watched:
+    """Reports progress of other long work (an evaluation) as a run folder's status, and ends it when a
+    stop is requested. Without a folder it does nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._run = Run(folder) if folder else None
+        self._status = Status(state=RUNNING)
+        self._written = 0.0
+
+    def progress(self, message: str, done: int, total: int) -> None:
+        """Report; at most twice a second unless the message changes. Interrupted if a stop is wanted."""
+        if self._run is None:
+            return
+        if self._run.stop_requested():
+            raise Interrupted("Stopped.")
+        now = time.monotonic()
+        if message != self._status.message or now - self._written > 0.5:
+            self._status.message, self._status.step, self._status.iterations = message, done, total
+            self._run.write_status(self._status)
+            self._written = now
+
+    def end(self, state: str, message: str) -> None:
+        """Report how it ended."""
+        if self._run is not None:
+            self._status.state, self._status.message = state, message
+            self._run.write_status(self._status)
+
+
+@contextmanager
+def watched(folder: Path | None) -> Iterator[Watched]:
+    """A `Watched` whose status ends as finished, stopped or failed with the error's sentence."""
+    record = Watched(folder)
+    try:
+        yield record
+    except Interrupted as error:
+        record.end(STOPPED, str(error))
+        raise
+    except MedGANError as error:
+        record.end(FAILED, str(error))
+        raise
+    except BaseException as error:
+        record.end(FAILED, f"A bug ended it: {type(error).__name__}: {error}.")
+        raise
+    record.end(FINISHED, "Finished.")
 
 
 def find_runs(folder: Path) -> list[Run]:
     """The runs in `folder`, newest first."""
-    runs = [Run(path.parent) for path in folder.glob("*/config.json")]
-    return sorted(runs, key=lambda run: (run.folder / "config.json").stat().st_mtime, reverse=True)
+    runs = [Run(path.parent) for path in folder.glob("*/status.json")]
+    return sorted(runs, key=lambda run: _created(run.folder), reverse=True)
+
+
+def _created(folder: Path) -> float:
+    try:
+        return (folder / "config.json").stat().st_mtime
+    except OSError:  # a run that is just starting
+        return time.time()
 
 
 def step_name(step: int) -> str:
@@ -189,7 +249,8 @@ def step_name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def _step_of(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step that a sample grid or checkpoint folder is named after."""
     return int(path.stem.removeprefix("step-"))
 
 

@@ -56,20 +56,23 @@ def leave_a_core() -> None:
 
 
 @contextmanager
-def reserve(workspace: Workspace, device: torch.device, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold `device` alone; while another training of this workspace has it, call `waiting` each second.
+def reserve(workspace: Workspace, device: torch.device, waiting: Callable[[], bool]) -> Iterator[bool]:
+    """Hold `device` alone and yield True. While another training of this workspace has it, call
+    `waiting` each second; when that returns False, give up and yield False.
 
     The lock is the operating system's: it ends with the process that holds it, however that dies.
     """
     name = device.type if device.index is None else f"{device.type}-{device.index}"
     lock = FileLock(workspace.locks / f"{name}.lock")
-    while True:
+    mine = False
+    while not mine:
         try:
             lock.acquire(timeout=1.0)
-            break
+            mine = True
         except Timeout:
-            waiting()
+            if not waiting():
+                break
     try:
-        yield
+        yield mine
     finally:
         lock.release()

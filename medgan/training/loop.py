@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from medgan.generation.sampling import sample, with_standing_statistics
 from medgan.images import grid, png
 from medgan.runs.checkpoint import ModelInfo
 from medgan.runs.files import write_bytes
-from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run, Status, step_name
+from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run, Status, step_name, step_of
 from medgan.training.batches import Batches, latents
 from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve
-from medgan.training.saving import restore, save
+from medgan.training.saving import restore_newest, save
 from medgan.training.step import GanStep, StepResult
 from medgan.workspace import Workspace
 
@@ -99,12 +98,10 @@ def _prepare(run: Run, request: Request) -> Request:
         if data.channels != request.model.channels or data.size != request.model.size:
             raise DataError(f"{data.name} does not have the model's channels and size; prepare it again.")
         run.create(_config_json(request, data))
-        run.clear_stop()
         return request
     saved = run.config()
     if saved["dataset"]["content_sha256"] != data.info["content_sha256"]:
         raise DataError(f"{request.dataset} is not the data set that {run.folder} was trained on.")
-    run.clear_stop()
     train_config = TrainConfig.from_json(saved["train"])
     if request.train.iterations:
         train_config = replace(train_config, iterations=request.train.iterations)
@@ -163,18 +160,16 @@ class _Training:
         images = data.part(TRAIN)
         self.batches = Batches(images, self.config.batch_size, self.config.seed, self.device)
         self.total = self.status.iterations = self.config.total_iterations(len(images))
-        with reserve(Workspace.default(), self.device, self._wait) if not self._stopping() else nullcontext():
-            if self._stopping():
-                return self._end(0, STOPPED)
-            self.step = GanStep(self.request.model, self.config, self.device, precision)
-            start = self._start()
-            self._train_from(start)
-
-    def _start(self) -> int:
         latest = self.run.latest() if self.request.resume else None
-        start = restore(latest, self.step) if latest else 0
-        self.run.rewind_events(start)
-        return start
+        self._progress(step_of(latest) if latest else 0)
+        with reserve(Workspace.default(), self.device, self._wait) as mine:
+            if not mine:
+                self._say(STOPPED, "Stopped while it was waiting for the device.")
+                return
+            self.step = GanStep(self.request.model, self.config, self.device, precision)
+            start = restore_newest(self.run.checkpoints(), self.step) if latest else 0
+            self.run.rewind_events(start)
+            self._train_from(start)
 
     def _train_from(self, start: int) -> None:
         self.seconds = self._seconds_so_far()
@@ -289,10 +284,9 @@ class _Training:
         self.run.write_status(self.status)
         self.report(self.status)
 
-    def _wait(self) -> None:
+    def _wait(self) -> bool:
         self._say(QUEUED, f"Waiting: another training is using {self.device}. It starts by itself.")
-        if self._stopping():
-            raise RunError("Stopped while it was waiting for the device; nothing was trained yet.")
+        return not self._stopping()
 
     def _stopping(self) -> bool:
         return self.interrupted() or self.run.stop_requested()

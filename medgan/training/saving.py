@@ -7,8 +7,9 @@ state needs saving.
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -55,6 +56,25 @@ def restore(folder: Path, step: GanStep) -> int:
     return done
 
 
+def restore_newest(folders: Sequence[Path], step: GanStep) -> int:
+    """Restore the last of `folders` that can be read; returns the iterations that it has done.
+
+    Broken ones after it are removed, since each would be taken for the newest again. CheckpointError of
+    the last one if none can be read.
+    """
+    broken: dict[Path, CheckpointError] = {}
+    for folder in reversed(folders):
+        try:
+            done = restore(folder, step)
+        except CheckpointError as error:
+            broken[folder] = error
+            continue
+        for path in broken:
+            shutil.rmtree(path)
+        return done
+    raise next(iter(broken.values()), CheckpointError("There is no checkpoint to go on from."))
+
+
 def _networks(step: GanStep) -> dict[str, nn.Module]:
     return {"generator": step.generator, "discriminator": step.discriminator}
 
@@ -79,16 +99,26 @@ def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _restore_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], source: str) -> None:
-    state: dict[int, dict[str, Any]] = {}
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for key, value in tensors.items():
-        index, name = key.split(".")
-        expected = parameters[int(index)].shape
-        if name != "step" and value.shape != expected:
-            raise CheckpointError(
-                f"{source}: the tensor {key} is {tuple(value.shape)}, expected {tuple(expected)}."
-            )
-        state.setdefault(int(index), {})[name] = value
-    if len(state) != len(parameters):
-        raise CheckpointError(f"{source} holds {len(state)} of {len(parameters)} optimiser states.")
+    state: dict[int, dict[str, Tensor]] = {}
+    for index, parameter in enumerate(parameters):
+        shapes = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+        state[index] = {
+            name: _moment(tensors, f"{index}.{name}", shape, source) for name, shape in shapes.items()
+        }
+        for name in ("exp_avg", "exp_avg_sq"):
+            # Fused Adam walks raw memory: a moment laid out otherwise than its weight (contiguous
+            # beside channels-last) is silently paired with the wrong elements.
+            state[index][name] = torch.empty_like(parameter).copy_(state[index][name])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _moment(tensors: dict[str, Tensor], name: str, shape: torch.Size, source: str) -> Tensor:
+    if name not in tensors:
+        raise CheckpointError(f"{source} lacks the tensor {name} {tuple(shape)}.")
+    found = tensors[name]
+    if found.shape != shape:
+        raise CheckpointError(
+            f"{source}: the tensor {name} is {tuple(found.shape)}, expected {tuple(shape)}."
+        )
+    return found

@@ -1,0 +1,5 @@
+"""The dashboard: `streamlit run app.py`."""
+
+import streamlit as st
+
+app = st.App("medgan/ui/main.py")

@@ -1,0 +1,145 @@
+"""The downloading process seen from its parent: started, followed, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from medgan.errors import HubError, Interrupted
+from medgan.hub.failures import Target, size
+
+PATIENCE = 5.0
+"""Seconds to wait for the first answer about each file."""
+FIRST_ANSWER = 40.0
+"""Seconds until all those answers must be there; looking up a server's name knows no timeout."""
+_POLL = 0.1
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all), on the thread that called `pull`."""
+Lines = queue.Queue[dict[str, Any] | int]
+"""What the child says, and at its end its exit code."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the caller wants of a download: to see it, to bound it, to stop it, to refuse its size."""
+
+    progress: Progress
+    deadline: float
+    cancelled: Callable[[], bool]
+    accept: Callable[[int], None]
+
+
+def download(target: Target, cache: Path, watch: Watch) -> dict[str, Any]:
+    """Run `medgan.hub.fetch` and return what it fetched: folder, files, revision.
+
+    HubError with its sentence, or when `watch.deadline` seconds are over; Interrupted when cancelled.
+    The process has ended when this returns or raises.
+    """
+    with _child(target, cache) as lines:
+        return _follow(lines, target, watch)
+
+
+def _follow(lines: Lines, target: Target, watch: Watch) -> dict[str, Any]:
+    start = time.monotonic()
+    total, done = 0, -1
+    while True:
+        limit = watch.deadline if done >= 0 else min(watch.deadline, FIRST_ANSWER)
+        line = _next(lines, start + limit, target, watch)
+        if line is None:
+            raise HubError(_too_late(target, limit, done, total))
+        if "total" in line:
+            total = int(line["total"])
+            watch.accept(total)
+        # What must be downloaded anew counts once: progress never goes back.
+        reached = total if "fetched" in line else max(done, min(int(line.get("done", 0)), total))
+        if reached > done:
+            done = reached
+            watch.progress(done, total)
+        if "fetched" in line:
+            return cast("dict[str, Any]", line["fetched"])
+
+
+def _next(lines: Lines, until: float, target: Target, watch: Watch) -> dict[str, Any] | None:
+    """The next line of progress; None if it is late."""
+    while time.monotonic() < until:
+        if watch.cancelled():
+            raise Interrupted(f"Stopped; nothing of {target.repo} was kept.")
+        try:
+            line = lines.get(timeout=_POLL)
+        except queue.Empty:
+            continue
+        if isinstance(line, int):
+            raise HubError(f"The download ended unexpectedly (exit code {line}); the log says why.")
+        if "failed" in line:
+            raise HubError(str(line["failed"]))
+        return line
+    return None
+
+
+def _too_late(target: Target, limit: float, done: int, total: int) -> str:
+    if done < 0:
+        return f"{target.host} is silent: no answer within {limit:g} seconds. Try again in a few minutes."
+    return (
+        f"{target.host} is too slow: {size(done)} of {size(total)} came within {limit:g} seconds. "
+        "Try again on a better network."
+    )
+
+
+@contextmanager
+def _child(target: Target, cache: Path) -> Iterator[Lines]:
+    """The process; it is ended on leaving, whatever it is doing."""
+    request = {"repo": target.repo, "revision": target.revision, "cache": str(cache), "patience": PATIENCE}
+    lines: Lines = queue.Queue()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "medgan.hub.fetch", json.dumps(request)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=_environment(target),
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,  # Ctrl-C reaches the parent alone
+    ) as process:
+        reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
+        reader.start()
+        try:
+            yield lines
+        finally:
+            process.kill()
+            process.wait()
+            reader.join()
+
+
+def _read(process: subprocess.Popen[str], lines: Lines) -> None:
+    for line in cast(TextIO, process.stdout):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # something that a library printed
+        if isinstance(said, dict):
+            lines.put(said)
+    lines.put(process.wait())
+
+
+def _environment(target: Target) -> dict[str, str]:
+    package = str(Path(__file__).resolve().parents[2])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONIOENCODING": "utf-8",
+        "HF_ENDPOINT": target.endpoint,
+        "HF_HUB_DISABLE_XET": "1",  # plain HTTP: one way, which the tests take too, and one cache folder
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_SYMLINKS_WARNING": "1",
+        "HF_HUB_VERBOSITY": "error",
+    }

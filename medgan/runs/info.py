@@ -1,0 +1,59 @@
+"""What a model folder is, read without torch, so that lists of models appear at once.
+
+`config.json` says what to build and where it comes from, `model.safetensors` holds the generator, and
+`README.md`, if there is one, is the model card: the Hub's layout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medgan.config import ModelConfig
+from medgan.errors import CheckpointError, ConfigError
+
+FORMAT = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+MODEL_FILES = (CONFIG, WEIGHTS, CARD)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """`config.json` of a model folder: what to build, and `about`, free facts on where it comes from."""
+
+    model: ModelConfig
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `config.json`."""
+        return {"format": FORMAT, "model": self.model.to_json(), "about": self.about}
+
+
+def read_info(folder: Path) -> ModelInfo:
+    """`config.json` of a model folder; CheckpointError if it is missing or says something impossible."""
+    try:
+        values = json.loads((folder / CONFIG).read_text("utf-8"))
+        found = values.get("format")
+        if found != FORMAT:
+            raise CheckpointError(f"{folder.name} has model format {found}; this version reads {FORMAT}.")
+        return ModelInfo(ModelConfig.from_json(values["model"]), dict(values.get("about", {})))
+    except ConfigError as error:
+        raise CheckpointError(f"{folder.name}/{CONFIG}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{folder.name} has no readable {CONFIG}, so it is not a model folder."
+        ) from error
+
+
+def model_sha256(folder: Path) -> str:
+    """sha256 of the weights file: the name under which a manifest refers to this model."""
+    return file_sha256(folder / WEIGHTS)
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file as 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,212 @@
+"""The Data page: from images to a named data set with a held-out part."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from medgan.data.dataset import Dataset, Rejection, decoded, prepare, store, use_grey
+from medgan.data.intake import Record, find_records
+from medgan.data.phantom import PHANTOMS, draw, draw_set
+from medgan.data.split import HELDOUT, TRAIN
+from medgan.errors import MedGANError
+from medgan.images import png, resize_and_crop, to_pil
+from medgan.ui import uploads
+from medgan.ui.components import dataset_names, gallery, open_dataset, plain_errors, progress_bar
+from medgan.ui.navigation import link
+from medgan.workspace import Workspace, safe_name
+
+DEMO, UPLOAD = "Built-in demo images", "Upload your own"
+PREVIEWS = 6
+
+
+def new_dataset() -> None:
+    """The form: demo or upload, preview, name, Make."""
+    if st.session_state.get("new_data_source") is None:
+        st.session_state["new_data_source"] = DEMO
+    source = st.segmented_control(
+        "Where from", [DEMO, UPLOAD], key="new_data_source", required=True, label_visibility="collapsed"
+    )
+    with plain_errors():
+        if source == UPLOAD:
+            _from_upload()
+        else:
+            _from_phantom()
+
+
+def existing_datasets() -> None:
+    """One data set in full: counts, classes, images, what was left out."""
+    names = dataset_names()
+    if not names:
+        st.info("No data set yet: make one above. It takes a few seconds.", icon=":material/info:")
+        return
+    _made_notice()
+    name = st.selectbox("Data set", names, key="data", bind="query-params")
+    data = open_dataset(name) if name else None
+    if data is not None:
+        _summary(data)
+        _images(data)
+        _rejected(data)
+        _links_and_delete(data)
+
+
+def _from_phantom() -> None:
+    st.caption("Drawn by a program: no patient, no download. Good for a first walk through.")
+    kind = st.radio(
+        "Kind",
+        list(PHANTOMS),
+        format_func=lambda k: PHANTOMS[k].title,
+        horizontal=True,
+        label_visibility="collapsed",
+    )
+    gallery([_phantom_png(kind, seed) for seed in range(PREVIEWS)], [""] * PREVIEWS)
+    with st.form("phantom"):
+        left, middle, right = st.columns(3)
+        name = left.text_input("Name", value=f"demo-{kind}", key=f"phantom_name_{kind}")
+        count = middle.number_input("Images", 20, 2000, 200, step=20)
+        heldout = right.slider("Held out for judging", 10, 50, 25, step=5, format="%d %%")
+        if st.form_submit_button("Make this data set", type="primary"):
+            images, labels = draw_set(kind, int(count), progress=progress_bar("Drawing"))
+            out = _free_folder(name)
+            _announce(store(images, labels, out, name=name.strip(), heldout=heldout / 100))
+
+
+def _from_upload() -> None:
+    files = uploads.receive()
+    if not files:
+        st.caption(
+            "The images are copied to this machine's workspace and nowhere else. "
+            "Remove names and ids that are burned into the pictures first."
+        )
+        return
+    head, again = st.columns([4, 1], vertical_alignment="center")
+    if again.button("Start over", icon=":material/restart_alt:"):
+        uploads.forget()
+        st.rerun()
+    records = find_records(files)
+    classes = sorted({record.label for record in records})
+    head.markdown(f"**{len(records)} images** found, in {len(classes)} classes: {', '.join(classes[:8])}")
+    _upload_form(records, Path(files[0]).stem)
+
+
+def _upload_form(records: list[Record], suggestion: str) -> None:
+    left, middle, right, far = st.columns(4)
+    name = left.text_input("Name", value=suggestion)
+    size = middle.selectbox("Size in pixels", [64, 128, 256], index=1)
+    words = {"auto": "as the images are", "rgb": "colour", "grey": "grey"}
+    colour = right.selectbox("Colour", list(words), format_func=lambda c: words[c])
+    heldout = far.slider("Held out for judging", 10, 50, 25, step=5, format="%d %%")
+    _preview(records, int(size), str(colour))
+    if st.button("Make this data set", type="primary"):
+        data = prepare(
+            records,
+            _free_folder(name),
+            name=name.strip(),
+            size=int(size),
+            heldout=heldout / 100,
+            colour=str(colour),
+            progress=progress_bar("Image"),
+        )
+        uploads.forget()
+        _announce(data)
+
+
+def _preview(records: list[Record], size: int, colour: str) -> None:
+    st.markdown("**Before and after**: each image as it is, and as the network will see it.")
+    channels = 1 if use_grey(records[:: max(1, len(records) // 20)], colour) else 3
+    pictures, captions = [], []
+    for record, image in decoded(records[:: max(1, len(records) // PREVIEWS)][:PREVIEWS]):
+        if isinstance(image, Rejection):
+            st.warning(f"{record.name} {image.reason}; it will be left out.")
+            continue
+        after = resize_and_crop(image, size, channels)
+        image.thumbnail((256, 256))
+        pictures += [png(image), png(to_pil(after))]
+        captions += [f"{Path(record.name).name} ({record.label})", f"{size} x {size}"]
+    gallery(pictures, captions)
+
+
+def _free_folder(name: str) -> Path:
+    folder = Workspace.default().datasets / safe_name(name)
+    if folder.exists():
+        raise MedGANError(f"There is a data set {folder.name!r} already; choose another name.")
+    return folder
+
+
+def _announce(data: Dataset) -> None:
+    """Show the new data set below, after a rerun that puts the form back."""
+    st.session_state["data"] = data.folder.name
+    st.session_state["data_made"] = f"The data set {data.name} is ready: {_parts(data)}."
+    st.rerun()
+
+
+def _made_notice() -> None:
+    text = st.session_state.pop("data_made", None)
+    if text:
+        st.success(text, icon=":material/check_circle:")
+
+
+def _parts(data: Dataset) -> str:
+    parts = data.info["splits"]
+    return f"{parts.get(TRAIN, 0)} images to train on, {parts.get(HELDOUT, 0)} held out"
+
+
+def _summary(data: Dataset) -> None:
+    parts = data.info["splits"]
+    with st.grid(min_column_width=170):
+        st.metric("To train on", parts.get(TRAIN, 0), border=True)
+        st.metric("Held out", parts.get(HELDOUT, 0), border=True)
+        st.metric("Pixels", f"{data.size} x {data.size}", border=True)
+        st.metric("Colour", "grey" if data.channels == 1 else "colour", border=True)
+    if parts.get(TRAIN, 0) < 100:
+        st.warning(
+            f"{parts.get(TRAIN, 0)} images to train on are few: expect a model that repeats itself. "
+            "From about 100 it becomes interesting.",
+            icon=":material/warning:",
+        )
+    near = len(data.manifest) - data.info["groups"]
+    if near:
+        st.caption(f"{near} images look much like another one; such images stand on one side of the split.")
+    rows = [{"class": name, **counts} for name, counts in data.info["classes"].items()]
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+
+
+def _images(data: Dataset) -> None:
+    labels = [row["class"] for row in data.manifest]
+    spread = np.linspace(0, len(labels) - 1, min(18, len(labels))).astype(int)
+    gallery(np.asarray(data.images[spread]), [labels[k] for k in spread], width=90)
+
+
+def _rejected(data: Dataset) -> None:
+    rejected = data.info["rejected"]
+    if rejected:
+        with st.expander(f"{len(rejected)} files were left out"):
+            st.dataframe(pd.DataFrame(rejected), hide_index=True)
+
+
+def _links_and_delete(data: Dataset) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link("train", "Train on it")
+        st.download_button(
+            "dataset.json",
+            json.dumps(data.info, indent=2),
+            file_name=f"{data.folder.name}.json",
+            on_click="ignore",
+            type="tertiary",
+        )
+        with st.popover("Delete", type="tertiary"):
+            st.markdown(f"Delete **{data.folder.name}**? Models trained on it stay.")
+            if st.button("Delete it", type="primary", key="delete_data"):
+                shutil.rmtree(data.folder)
+                st.session_state.pop("data", None)
+                st.rerun()
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _phantom_png(kind: str, seed: int) -> bytes:
+    return png(draw(kind, seed)[0])

@@ -1,0 +1,123 @@
+"""Long work, started from the dashboard as processes of its own (`python -m medgan …`).
+
+What they do is in their folders, so that a refresh, a closed tab or a restarted server loses nothing;
+this registry only starts them and asks them to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import streamlit as st
+
+import medgan
+from medgan.errors import MedGANError
+from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
+from medgan.workspace import Workspace, free_name, safe_name
+
+ROOT = Path(medgan.__file__).resolve().parents[1]
+
+
+class Jobs:
+    """Starts and stops training and evaluation processes in one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._lock = threading.Lock()  # two tabs may press Start at once
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def train(
+        self,
+        dataset: Path,
+        preset: str,
+        *,
+        name: str,
+        iterations: int | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
+    ) -> Run:
+        """Start a new run under a free name like `name`."""
+        with self._lock:
+            run = Run(self.workspace.runs / free_name(self.workspace.runs, name))
+            run.folder.mkdir(parents=True)
+            options = ["--preset", preset, "--seed", str(seed)]
+            options += ["--iterations", str(iterations)] if iterations else []
+            options += ["--batch-size", str(batch_size)] if batch_size else []
+            self._start(run, ["train", str(dataset), "--run", str(run.folder), *options])
+        return run
+
+    def resume(self, run: Run) -> None:
+        """Let a run go on from its last checkpoint; nothing happens if it is alive."""
+        with self._lock:
+            if not run.status().alive:
+                dataset = run.config()["dataset"]["path"]
+                self._start(run, ["train", dataset, "--run", str(run.folder), "--resume"])
+
+    def evaluate(self, model: str, dataset: Path, *, count: int, lpips_net: str) -> Run:
+        """Start an evaluation; its folder in `reports` gets `status.json` and `report.json`."""
+        with self._lock:
+            name = free_name(self.workspace.reports, f"{safe_name(Path(model).name)}-on-{dataset.name}")
+            record = Run(self.workspace.reports / name)
+            record.folder.mkdir(parents=True)
+            out = str(record.folder / "report.json")
+            options = ["--count", str(count), "--lpips-net", lpips_net, "--record", str(record.folder)]
+            self._start(record, ["evaluate", model, str(dataset), "--out", out, *options])
+        return record
+
+    def _start(self, run: Run, arguments: Sequence[str]) -> None:
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {
+            "MEDGAN_HOME": str(self.workspace.root),
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
+        with (run.folder / "log.txt").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "medgan", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C on the server must not end a training
+            )
+        self._children = [c for c in self._children if c.poll() is None] + [child]
+        run.write_status(
+            Status(state=STARTING, message="Starting; loading PyTorch."), psutil.Process(child.pid)
+        )
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The one registry of this server, for all pages and visitors."""
+    return Jobs(Workspace.default())
+
+
+def last_words(run: Run) -> str:
+    """The sentence with which a process that wrote no status ended, from its log; or an empty string."""
+    try:
+        lines = (run.folder / "log.txt").read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
+    except OSError:
+        return ""
+    said = [line.removeprefix("medgan: ") for line in lines if line.startswith("medgan: ")]
+    return said[-1] if said else ""
+
+
+def explained(run: Run) -> Status:
+    """The run's status; one that ended before it could say why gets the words of its log."""
+    status = run.status()
+    if status.state == INTERRUPTED and status.step == 0:
+        status.message = last_words(run) or status.message
+    return status
+
+
+def delete(folder: Path) -> None:
+    """Delete a run or report folder; MedGANError if a process is at work in it."""
+    if Run(folder).status().alive:
+        raise MedGANError(f"{folder.name} is still running; stop it first.")
+    shutil.rmtree(folder)

@@ -1,0 +1,90 @@
+"""The Models page: what ships, what was trained here, what was pulled, and pulling more."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medgan.runs.models import ModelEntry, list_models
+from medgan.ui.components import picture
+from medgan.ui.navigation import link
+from medgan.ui.pulls import Pull, pulls
+from medgan.ui.sampler import describe
+from medgan.workspace import Workspace
+
+KINDS = {
+    "ships": ("Ships with MedGAN", "None."),
+    "trained": ("Trained here", "None yet: what you train appears here with its first checkpoint."),
+    "hub": ("From the Hub", "None yet: pull one below."),
+}
+REFRESH = 0.7
+
+
+def shelves() -> None:
+    """All models by where they come from."""
+    entries = list_models(Workspace.default())
+    for kind, (title, nothing) in KINDS.items():
+        st.subheader(title)
+        mine = [entry for entry in entries if entry.kind == kind]
+        if not mine:
+            st.caption(nothing)
+        for entry in mine:
+            _card(entry)
+
+
+def _card(entry: ModelEntry) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{entry.name}**")
+            st.caption(describe(entry))
+            st.space("stretch")
+            link("generate", model=entry.spec)
+            link("evaluate", model=entry.spec)
+        card = entry.folder / "README.md"
+        if card.exists():
+            with st.expander("Model card"):
+                samples = picture(entry.folder / "samples.png")
+                if samples:
+                    st.image(samples, width=780, output_format="PNG", alt=f"Samples of {entry.name}")
+                st.markdown(_without_front_matter(card.read_text("utf-8", errors="replace")))
+
+
+def pull_form() -> None:
+    """Pull a model from the Hugging Face Hub by its repository id."""
+    with st.form("pull", border=True):
+        left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+        repo = left.text_input("Repository on the Hugging Face Hub", placeholder="owner/name")
+        revision = middle.text_input("Revision", placeholder="main")
+        pressed = right.form_submit_button("Pull", type="primary", icon=":material/cloud_download:")
+    if pressed and repo.strip():
+        pulls().start(repo.strip().removeprefix("hub:"), revision.strip() or None)
+    elif pressed:
+        st.error("Give the repository as owner/name, as it stands in its address on the Hub.")
+    busy = any(not pull.finished for pull in pulls().all)
+    st.fragment(_pulls, run_every=REFRESH if busy else None)(busy)
+
+
+def _pulls(was_busy: bool) -> None:
+    for number, pull in enumerate(reversed(pulls().all)):
+        _one(pull, number)
+    if was_busy and all(pull.finished for pull in pulls().all):
+        st.rerun()
+
+
+def _one(pull: Pull, number: int) -> None:
+    if not pull.finished:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            size = f"{pull.done / 1e6:.1f} of {pull.total / 1e6:.1f} MB" if pull.total else "asking the Hub"
+            st.progress(pull.progress, text=f"{pull.repo}: {size}")
+            if st.button("Cancel", key=f"cancel_pull_{number}"):
+                pull.cancel.set()
+    elif pull.error:
+        st.error(f"{pull.repo}: {pull.error}", icon=":material/error:")
+    else:
+        st.success(f"{pull.repo} is here and ready to generate.", icon=":material/check_circle:")
+
+
+def _without_front_matter(text: str) -> str:
+    """A model card without the YAML block that is meant for the Hub."""
+    if text.startswith("---"):
+        return text.partition("\n---")[2].lstrip("-\n")
+    return text

@@ -1,0 +1,102 @@
+"""Models in memory and the images of their seeds. torch is imported when the first model is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from medgan.errors import CheckpointError
+from medgan.images import png
+from medgan.runs.models import ModelEntry, list_models
+from medgan.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import nn
+
+KIND_WORDS = {"ships": "ships with MedGAN", "trained": "trained here", "hub": "from the Hub"}
+
+
+def pick_model() -> ModelEntry | None:
+    """A select box of all models, kept in the URL; None where there is none."""
+    entries = {entry.spec: entry for entry in list_models(Workspace.default())}
+    if not entries:
+        return None
+    spec = st.selectbox(
+        "Model",
+        list(entries),
+        key="model",
+        bind="query-params",
+        help="Models that ship, that you trained here, and that you pulled from the Hub.",
+    )
+    entry = entries[spec]
+    st.caption(describe(entry))
+    return entry
+
+
+def describe(entry: ModelEntry) -> str:
+    """One line on where a model comes from and what it was trained on."""
+    from medgan.runs.info import read_info
+
+    try:
+        about = read_info(entry.folder).about
+    except CheckpointError as error:
+        return str(error)
+    dataset = about.get("dataset", {})
+    parts = [KIND_WORDS.get(entry.kind, entry.kind)]
+    if about.get("preset"):
+        parts.append(f"preset {about['preset']}, step {about.get('step', 0):,}")
+    if dataset.get("train"):
+        parts.append(f"trained on {dataset['train']} images of {dataset.get('name', 'a data set')}")
+    return " · ".join(parts)
+
+
+def samples(entry: ModelEntry, seeds: Sequence[int]) -> list[bytes]:
+    """PNG files of `seeds`. CheckpointError if the model cannot be loaded."""
+    return _samples(str(entry.folder), _version(entry.folder), tuple(seeds))
+
+
+def export_zip(
+    entry: ModelEntry, seeds: Sequence[int], out: Path, progress: Callable[[int, int], None]
+) -> Path:
+    """Write the images of `seeds` as a ZIP, as `python -m medgan generate` does."""
+    from medgan.generation.export import export, only_class
+    from medgan.runs.checkpoint import model_sha256
+
+    generator, about = _load(str(entry.folder), _version(entry.folder))
+    return export(
+        generator,
+        seeds,
+        out,
+        model=str(about.get("name") or entry.name),
+        sha256=model_sha256(entry.folder),
+        label=only_class(about),
+        progress=progress,
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def _samples(folder: str, version: float, seeds: tuple[int, ...]) -> list[bytes]:
+    from medgan.generation.sampling import sample
+
+    generator, _ = _load(folder, version)
+    return [png(image) for image in sample(generator, seeds)]
+
+
+@st.cache_resource(show_spinner="Opening the model (the first one takes a few seconds)", max_entries=4)
+def _load(folder: str, version: float) -> tuple[nn.Module, dict[str, Any]]:
+    from medgan.runs.checkpoint import load_generator
+
+    generator, info = load_generator(Path(folder))
+    return generator, info.about
+
+
+def _version(folder: Path) -> float:
+    """Changes when the weights do, so that a cache never shows those of an earlier model."""
+    try:
+        return (folder / "model.safetensors").stat().st_mtime
+    except OSError as error:
+        raise CheckpointError(f"{folder.name} is no longer there; choose another model.") from error

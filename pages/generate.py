@@ -1,0 +1,13 @@
+"""Generate: pick a model, move the seed, take the images with you."""
+
+import streamlit as st
+
+from medgan.ui import generate
+from medgan.ui.components import heading
+
+heading("Generate", "Pick a model and move the seed: every seed is one image, always the same.")
+entry = generate.explore()
+if entry:
+    with st.container(border=True):
+        st.subheader("Download")
+        generate.download(entry)

@@ -1,0 +1,126 @@
+"""The whole path as a person walks it, in a real browser with a real training."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from medgan.runs.record import Run
+from tests.browser.conftest import Server, start, stop
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+LONG = 180_000  # milliseconds; a busy machine imports torch slowly
+
+
+def test_demo_set_to_train_to_generate_to_evaluate_to_zip(server: Server, page: Page, tmp_path: Path) -> None:
+    _make_demo_set(server, page)
+    _train(server, page, steps=4)
+    expect(page.get_by_text("Finished.", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stPlotlyChart")).to_have_count(2)
+
+    page.get_by_test_id("stMain").get_by_role("link", name="Generate").click()
+    expect(page.get_by_text("seed 0", exact=True)).to_be_visible(timeout=LONG)
+    _number(page, "How many").fill("5")
+    _number(page, "How many").press("Enter")
+    page.get_by_role("button", name="Make a ZIP of 5 images").click()
+    with page.expect_download(timeout=LONG) as download:
+        page.get_by_role("button", name="Download").click()
+    download.value.save_as(tmp_path / "images.zip")
+    _is_a_set_of_images(tmp_path / "images.zip", 5)
+
+    _menu(page, "Evaluate")
+    _number(page, "Images to generate").fill("16")
+    _number(page, "Images to generate").press("Enter")
+    page.get_by_test_id("stSelectbox").filter(has_text="LPIPS network").click()
+    page.get_by_role("option", name="SqueezeNet").click()
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_role("button", name="Report as JSON")).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_training_survives_f5_stop_keeps_it_and_resume_goes_on(server: Server, page: Page) -> None:
+    _make_demo_set(server, page)
+    _train(server, page, steps=2000)
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=LONG)
+    page.reload()
+    expect(page.get_by_text("Training.", exact=True)).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.get_by_text("Stopped; everything learned is saved.")).to_be_visible(timeout=LONG)
+    [run] = [Run(folder) for folder in (server.workspace / "runs").iterdir()]
+    stopped_at = run.status().step
+    assert 0 < stopped_at < 2000
+    assert run.latest() is not None
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Training.", exact=True)).to_be_visible(timeout=LONG)
+    page.wait_for_function(
+        "n => [...document.querySelectorAll('p')].some(p => {"
+        "const m = p.textContent.match(/^Step ([0-9,]+) of/); return m && +m[1].replaceAll(',', '') > n})",
+        arg=stopped_at,
+        timeout=LONG,
+    )
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.get_by_text("Stopped; everything learned is saved.")).to_be_visible(timeout=LONG)
+
+
+def test_a_training_survives_a_restart_of_the_server(server: Server, page: Page) -> None:
+    _make_demo_set(server, page)
+    _train(server, page, steps=2000)
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=LONG)
+    stop(server)
+    again = start(server.workspace)
+    try:
+        page.goto(f"{again.url}/train")
+        expect(page.get_by_text("Training.", exact=True)).to_be_visible(timeout=LONG)
+        page.get_by_role("button", name="Stop and keep").click()
+        expect(page.get_by_text("Stopped; everything learned is saved.")).to_be_visible(timeout=LONG)
+    finally:
+        stop(again)
+
+
+def _make_demo_set(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/data")
+    images = _number(page, "Images")
+    images.fill("20")
+    images.press("Tab")
+    page.get_by_role("button", name="Make this data set").click()
+    expect(page.get_by_text("is ready:")).to_be_visible(timeout=LONG)
+
+
+def _train(server: Server, page: Page, *, steps: int) -> None:
+    _menu(page, "Train")
+    page.get_by_text("More settings").click()
+    iterations = _number(page, "Iterations")
+    iterations.fill(str(steps))
+    iterations.press("Enter")
+    expect(page.get_by_text(f"{steps:,} steps of 16 images")).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("button", name="Stop and keep").or_(_finished(page))).to_be_visible(timeout=LONG)
+
+
+def _finished(page: Page) -> Locator:
+    return page.get_by_text("Finished.", exact=True)
+
+
+def _menu(page: Page, name: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def _number(page: Page, label: str) -> Locator:
+    return page.get_by_test_id("stNumberInput").filter(has_text=label).get_by_role("spinbutton")
+
+
+def _is_a_set_of_images(path: Path, count: int) -> None:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        assert len([name for name in names if name.startswith("images/")]) == count
+        header, *rows = archive.read("manifest.csv").decode().splitlines()
+        assert header == "file,seed,class,model,model_sha256"
+        assert len(rows) == count
+        with archive.open(names[0]) as stream:
+            assert Image.open(stream).size == (128, 128)

@@ -1,0 +1,175 @@
+"""A small Hugging Face hub on loopback, for the real client: what it serves and how it fails are set
+on its repositories."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+NAME = "ada/tiny-skin"
+TOKEN = "hf_keepThisSecret"
+WEIGHTS = "model.safetensors"
+COMMIT = "1f" * 20
+SLICE = 1 << 16
+
+
+@dataclass
+class Repo:
+    """Files by name, at one commit. Large ones are served as LFS: a redirect to another host."""
+
+    files: dict[str, bytes]
+    commit: str = COMMIT
+    revisions: tuple[str, ...] = ("main",)
+    refuse: tuple[int, str] | None = None  # status and X-Error-Code of every answer
+    token: str = ""  # who does not send it is told that there is no such repository
+    sha256: str = ""  # instead of the true one
+    says_size: bool = True
+    cut_at: int | None = None  # the connection breaks after so many bytes of a large file…
+    cuts: int = 1  # …so many times
+    ranges: bool = True
+    stall_at: int | None = None  # after so many bytes nothing more comes
+    silent: bool = False  # accepts, never answers
+
+    def damaged(self, name: str) -> Repo:
+        """The same repository, whose file has other bytes at its end than its checksum says."""
+        body = self.files[name]
+        files = self.files | {name: body[:-4] + b"evil"}
+        return replace(self, files=files, sha256=hashlib.sha256(body).hexdigest())
+
+
+@dataclass
+class FakeHub:
+    """`repos` by `owner/name`; `seen` holds (method, path, Authorization) of each request."""
+
+    repos: dict[str, Repo] = field(default_factory=dict)
+    seen: list[tuple[str, str, str | None]] = field(default_factory=list)
+    endpoint: str = ""
+    plain: bool = False  # answers 200 to everything, like the login page of a network
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def downloads(self, name: str) -> int:
+        """How often the content of a file was asked for."""
+        return sum(method == "GET" and path.endswith(name) for method, path, _ in self.seen)
+
+
+@contextmanager
+def serve() -> Iterator[FakeHub]:
+    """A hub that is up inside the block."""
+    hub = FakeHub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    server.daemon_threads = True
+    hub.endpoint = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        hub.closing.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: FakeHub
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _answer(self) -> None:
+        self.close_connection = True
+        self.hub.seen.append((self.command, self.path, self.headers.get("Authorization")))
+        if self.hub.plain:
+            self._send(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
+            return
+        # /owner/name/resolve/revision/file, or /cdn/owner/name/file
+        parts = self.path.strip("/").split("/")
+        cdn = parts[0] == "cdn"
+        repo = self.hub.repos.get("/".join(parts[1:3] if cdn else parts[:2]))
+        if repo is None:
+            self._refuse(404, "RepoNotFound")
+        elif repo.silent:
+            self.hub.closing.wait()
+        elif cdn:
+            self._content(repo, repo.files[parts[-1]])
+        else:
+            self._resolve(repo, parts[3], parts[-1])
+
+    def _resolve(self, repo: Repo, revision: str, name: str) -> None:
+        if repo.refuse:
+            self._refuse(*repo.refuse)
+        elif repo.token and self.headers.get("Authorization") != f"Bearer {repo.token}":
+            self._refuse(401, "RepoNotFound")
+        elif revision not in (repo.commit, *repo.revisions):
+            self._refuse(404, "RevisionNotFound")
+        elif name not in repo.files:
+            self._refuse(404, "EntryNotFound")
+        elif name.endswith(".safetensors"):
+            self._redirect(repo, name)
+        else:
+            body = repo.files[name]
+            self._send(200, {"X-Repo-Commit": repo.commit, "ETag": f'"{_git_oid(body)}"'}, body)
+
+    def _redirect(self, repo: Repo, name: str) -> None:
+        body = repo.files[name]
+        sha256 = repo.sha256 or hashlib.sha256(body).hexdigest()
+        owner = self.path.strip("/").split("/")[:2]
+        elsewhere = self.hub.endpoint.replace("127.0.0.1", "localhost")
+        headers = {
+            "X-Repo-Commit": repo.commit,
+            "X-Linked-Etag": f'"{sha256}"',
+            "Location": f"{elsewhere}/cdn/{'/'.join(owner)}/{name}",
+        }
+        if repo.says_size:
+            headers["X-Linked-Size"] = str(len(body))
+        self._send(302, headers, b"")
+
+    def _content(self, repo: Repo, body: bytes) -> None:
+        start = 0
+        if repo.ranges and (asked := self.headers.get("Range")):
+            start = int(asked.removeprefix("bytes=").split("-")[0])
+        end = len(body)
+        if repo.cut_at is not None and repo.cuts > 0:
+            repo.cuts -= 1
+            end = repo.cut_at
+        headers = {"Content-Length": str(len(body) - start)}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        self._head(206 if start else 200, headers)
+        for at in range(start, end, SLICE):
+            if repo.stall_at is not None and at >= repo.stall_at:
+                self.hub.closing.wait()
+                return
+            try:
+                self.wfile.write(body[at : min(at + SLICE, end)])
+            except OSError:
+                return  # the client was ended
+
+    def _refuse(self, status: int, code: str) -> None:
+        self._send(status, {"X-Error-Code": code} if code else {}, b"")
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self._head(status, {"Content-Length": str(len(body)), **headers})
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Connection": "close", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+def _git_oid(body: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()

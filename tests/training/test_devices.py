@@ -1,0 +1,127 @@
+"""Choosing a device and a precision; one training at a time on each device."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from medgan.errors import ConfigError
+from medgan.training import devices
+from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve
+from medgan.workspace import Workspace
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+def test_an_unknown_device_is_refused_with_the_valid_ones() -> None:
+    with pytest.raises(ConfigError, match=r"tpu is not known; choose auto, cpu, cuda, mps"):
+        choose_device("tpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(name: str, no_accelerator: None) -> None:
+    with pytest.raises(ConfigError, match=f"no {name} device here; use --device auto or cpu"):
+        choose_device(name)
+
+
+def test_auto_takes_cuda_then_mps_then_the_cpu(no_accelerator: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_device("auto") == CPU
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto") == torch.device("mps")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == torch.device("cuda", 0)
+
+
+def test_a_named_precision_is_kept_and_auto_asks_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fast, auto in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(devices, "has_bf16_units", lambda fast=fast: fast)
+        assert choose_precision("auto", CPU) == auto
+        assert choose_precision("float32", CPU) == torch.float32
+        assert choose_precision("bfloat16", CPU) == torch.bfloat16
+
+
+def test_a_core_is_left_for_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "usable_cores", lambda: 3)
+    leave_a_core()  # OMP_NUM_THREADS is set here, and what the user says counts
+    assert torch.get_num_threads() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    leave_a_core()
+    assert torch.get_num_threads() == 2
+    monkeypatch.setattr(devices, "usable_cores", lambda: 1)
+    leave_a_core()
+    assert torch.get_num_threads() == 1
+
+
+def test_a_second_training_waits_for_the_device_and_says_so(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    waiting, order = threading.Event(), []
+
+    def second() -> None:
+        def wait() -> bool:
+            waiting.set()
+            return True
+
+        with reserve(workspace, CPU, wait) as mine:
+            order.append(("second", mine))
+
+    with reserve(workspace, CPU, lambda: pytest.fail("nobody has it yet")) as mine:
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waiting.wait(timeout=60)
+        order.append(("first", mine))
+    thread.join(timeout=60)
+    assert order == [("first", True), ("second", True)]
+
+
+def test_waiting_can_be_given_up(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    with reserve(workspace, CPU, lambda: True), reserve(workspace, CPU, lambda: False) as mine:
+        assert not mine
+    with reserve(workspace, CPU, lambda: pytest.fail("it is free again")) as mine:
+        assert mine
+
+
+def test_another_device_need_not_wait(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    busy = pytest.fail
+    with (
+        reserve(workspace, CPU, lambda: busy("cpu")),
+        reserve(workspace, torch.device("cuda", 0), lambda: busy("cuda 0")),
+        reserve(workspace, torch.device("cuda", 1), lambda: busy("cuda 1")),
+    ):
+        pass
+
+
+def test_the_reservation_of_a_killed_process_ends_with_it(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    hold = f"""
+import time
+from filelock import FileLock
+with FileLock({str(workspace.locks / "cpu.lock")!r}):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    waited = []
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+
+        def wait() -> bool:
+            waited.append(True)
+            holder.kill()
+            return True
+
+        with reserve(workspace, CPU, wait) as mine:
+            assert mine
+            assert waited

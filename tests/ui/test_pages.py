@@ -1,0 +1,204 @@
+"""Every page runs, empty and with something in the workspace, and its buttons do what they say."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from medgan.config import ModelConfig
+from medgan.data.dataset import Dataset, store
+from medgan.data.phantom import draw_set
+from medgan.models.build import build_generator
+from medgan.runs.checkpoint import ModelInfo, save_model
+from medgan.runs.record import FINISHED, Run
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("home", "data", "train", "generate", "evaluate", "models")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> None:
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def data(workspace: Path) -> Dataset:
+    images, labels = draw_set("chest-ct", 24, size=64)
+    return store(images, labels, workspace / "datasets" / "phantoms", name="phantoms", heldout=0.25)
+
+
+@pytest.fixture
+def model(workspace: Path, data: Dataset) -> Path:
+    """A model in the place of a pulled one, untrained and tiny."""
+    folder = workspace / "models" / "someone--tiny"
+    folder.mkdir(parents=True)
+    config = ModelConfig(channels=1, size=64, ngf=4, ndf=4)
+    about = {"name": "tiny", "dataset": {"content_sha256": data.info["content_sha256"], "train": 18}}
+    save_model(folder, build_generator(config).eval(), ModelInfo(config, about))
+    (folder / "source.json").write_text('{"repo": "someone/tiny", "revision": "0"}')
+    return folder
+
+
+def open_page(name: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "medgan" / "ui" / "main.py"), default_timeout=60)
+    app.run()
+    if name != "home":
+        app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
+    return app
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_in_an_empty_workspace(name: str) -> None:
+    app = open_page(name)
+    assert not app.exception
+    assert app.title
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_with_data_and_a_model(name: str, model: Path) -> None:
+    app = open_page(name)
+    assert not app.exception
+    assert not app.error
+
+
+def test_the_demo_set_is_made_with_one_press(workspace: Path) -> None:
+    app = open_page("data")
+    app.number_input[0].set_value(20)
+    next(b for b in app.button if b.label == "Make this data set").click().run()
+    assert not app.exception
+    [folder] = (workspace / "datasets").iterdir()
+    assert Dataset(folder).info["splits"] == {"heldout": 5, "train": 15}
+    assert any("is ready" in box.value for box in app.success)
+
+
+def test_a_zip_becomes_a_data_set_with_its_folders_as_classes(workspace: Path) -> None:
+    app = open_page("data")
+    app.segmented_control(key="new_data_source").set_value("Upload your own").run()
+    app.file_uploader(key="uploader").upload("lesions.zip", _zip_of_images(), "application/zip").run()
+    assert any("12 images" in m.value for m in app.markdown)
+    next(b for b in app.button if b.label == "Make this data set").click().run()
+    assert not app.exception
+    made = Dataset(workspace / "datasets" / "lesions")
+    assert set(made.info["classes"]) == {"benign", "malignant"}
+    assert [r["file"] for r in made.info["rejected"]] == ["malignant/broken.png"]
+    assert not list((workspace / "uploads").iterdir()), "the upload is deleted once it is a data set"
+
+
+def test_an_upload_without_images_is_told_in_one_sentence() -> None:
+    app = open_page("data")
+    app.segmented_control(key="new_data_source").set_value("Upload your own").run()
+    app.file_uploader(key="uploader").upload("notes.zip", _zip({"readme.txt": b"hello"}), "application/zip").run()
+    assert not app.exception
+    assert "No image found" in app.error[0].value
+
+
+def test_a_name_that_is_taken_loses_nothing(data: Dataset) -> None:
+    app = open_page("data")
+    app.text_input[0].set_value("phantoms")
+    next(b for b in app.button if b.label == "Make this data set").click().run()
+    assert "already" in app.error[0].value
+    assert Dataset(data.folder).info == data.info
+
+
+def test_the_seed_slider_changes_the_images_and_names_them(model: Path) -> None:
+    app = open_page("generate")
+    before = _captions(app)
+    assert before[0] == "seed 0"
+    app.slider(key="seed").set_value(41).run()
+    assert not app.exception
+    assert _captions(app)[:2] == ["seed 41", "seed 42"]
+
+
+def test_the_zip_button_makes_a_download(workspace: Path, model: Path) -> None:
+    app = open_page("generate")
+    app.number_input[1].set_value(3).run()
+    app.button(key="make_zip").click().run()
+    assert not app.exception
+    [path] = (workspace / "exports").iterdir()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == [*(f"images/seed-{k:06d}.png" for k in range(3)), "manifest.csv"]
+
+
+def test_start_trains_in_a_process_that_the_page_finds_again(workspace: Path, data: Dataset) -> None:
+    app = open_page("train")
+    next(n for n in app.number_input if n.label == "Iterations").set_value(2)
+    app.button(key="start").click().run()
+    assert not app.exception
+    [folder] = (workspace / "runs").iterdir()
+    assert Run(folder).status().alive, "the page shows it as starting before torch is even loaded"
+    assert _wait_for_end(Run(folder)).state == FINISHED, (folder / "log.txt").read_text()
+    again = open_page("train")
+    assert not again.exception
+    assert any("Finished" in m.value for m in again.markdown)
+    assert len(again.get("plotly_chart")) == 2
+
+
+def test_evaluate_makes_a_report_with_all_rows(
+    workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no weights: LPIPS is absent, the others stand
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    app = open_page("evaluate")
+    app.number_input[0].set_value(16)
+    app.button(key="evaluate").click().run()
+    assert not app.exception
+    [folder] = (workspace / "reports").iterdir()
+    assert _wait_for_end(Run(folder)).state == FINISHED, (folder / "log.txt").read_text()
+    again = open_page("evaluate")
+    assert not again.exception
+    table = again.dataframe[0].value
+    assert {"generated", "noise"} <= set(table[""])
+    assert any("LPIPS is absent" in w.value for w in again.warning)
+
+
+def test_a_dead_training_is_shown_as_interrupted(workspace: Path, data: Dataset) -> None:
+    run = Run(workspace / "runs" / "dead")
+    run.create({"preset": "demo", "dataset": {"name": "phantoms", "path": str(data.folder)}})
+    run.folder.joinpath("status.json").write_text(
+        '{"state": "running", "pid": 999999, "pid_started": 1.0, "host": "%s", "step": 10, "iterations": 50}'
+        % __import__("socket").gethostname()
+    )
+    app = open_page("train")
+    assert not app.exception
+    assert any("interrupted" in m.value for m in app.markdown)
+    assert app.button(key="resume")
+
+
+def _wait_for_end(run: Run, seconds: float = 120.0):  # type: ignore[no-untyped-def]
+    end = time.monotonic() + seconds
+    while run.status().alive and time.monotonic() < end:
+        time.sleep(0.2)
+    return run.status()
+
+
+def _captions(app: AppTest) -> list[str]:
+    return [image.proto.imgs[0].caption for image in app.get("image")]
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def _zip_of_images() -> bytes:
+    rng = np.random.default_rng(0)
+    files = {}
+    for k in range(11):
+        small = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8))
+        buffer = io.BytesIO()
+        small.resize((160, 120)).save(buffer, "PNG")
+        files[f"{'benign' if k % 2 else 'malignant'}/{k}.png"] = buffer.getvalue()
+    return _zip(files | {"malignant/broken.png": b"not an image"})
+
