@@ -2,4 +2,6 @@
 
 import streamlit as st
 
-app = st.App("medgan/ui/main.py")
+from medgan.ui.warmup import lifespan
+
+app = st.App("medgan/ui/main.py", lifespan=lifespan)

@@ -45,7 +45,8 @@ def _cannot_rank(report: Report) -> str:
     for row in (MEAN, NOISE):
         won = [name for name in NAMES if _beats(report, name, row)]
         if won:
-            proofs.append(f"the {row} beats real images on {' and '.join(won)}")
+            what = f"the {row}" if row == MEAN else row
+            proofs.append(f"{what} beats real images on {' and '.join(won)}")
     proof = f" (here {', '.join(proofs)})" if proofs else ""
     return (
         "These three figures cannot rank generators: they compare an image with others that it is not "

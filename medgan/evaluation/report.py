@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ def evaluate(
     heldout = dataset.part(HELDOUT)
     _check(info, dataset, len(heldout), count)
     watch = Watch(progress)
+    with watch.stage("loading"):  # piq brings torchvision along: seconds that are not PSNR's
+        import_module("piq")
     with watch.stage("sampling"):
         generated = _sample(model_folder, count, watch)
     rows = [Row(GENERATED, generated), *reference_rows(dataset.part(TRAIN), count=count, seed=seed)]

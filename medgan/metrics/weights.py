@@ -163,6 +163,8 @@ def _items(url: str, timeout: float) -> Iterator[int | bytes | Exception]:
                 yield chunk
         yield b""
     except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         yield error
 
 

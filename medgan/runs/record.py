@@ -191,6 +191,8 @@ class Watched:
 
     def __init__(self, folder: Path | None) -> None:
         self._run = Run(folder) if folder else None
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
         self._status = Status(state=RUNNING)
         self._written = 0.0
 

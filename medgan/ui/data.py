@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from medgan.data.dataset import Dataset, Rejection, decoded, prepare, store, use_grey
@@ -64,7 +63,7 @@ def _from_phantom() -> None:
         horizontal=True,
         label_visibility="collapsed",
     )
-    gallery([_phantom_png(kind, seed) for seed in range(PREVIEWS)], [""] * PREVIEWS)
+    gallery([_phantom_png(kind, seed) for seed in range(14)], [""] * 14, width=90)
     with st.form("phantom"):
         left, middle, right = st.columns(3)
         name = left.text_input("Name", value=f"demo-{kind}", key=f"phantom_name_{kind}")
@@ -173,7 +172,7 @@ def _summary(data: Dataset) -> None:
     if near:
         st.caption(f"{near} images look much like another one; such images stand on one side of the split.")
     rows = [{"class": name, **counts} for name, counts in data.info["classes"].items()]
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.dataframe(rows, hide_index=True)
 
 
 def _images(data: Dataset) -> None:
@@ -186,7 +185,7 @@ def _rejected(data: Dataset) -> None:
     rejected = data.info["rejected"]
     if rejected:
         with st.expander(f"{len(rejected)} files were left out"):
-            st.dataframe(pd.DataFrame(rejected), hide_index=True)
+            st.dataframe(rejected, hide_index=True)
 
 
 def _links_and_delete(data: Dataset) -> None:

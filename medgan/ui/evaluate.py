@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from medgan.data.dataset import Dataset
@@ -155,8 +154,9 @@ def show(report: dict[str, Any], name: str) -> None:
     )
     st.caption(PAIRINGS[str(pairing)])
     figures = [f for f in report["figures"] if f["pairing"] == pairing]
-    _charts(figures, report["paper"])
-    _table(figures, report["paper"])
+    paper = report["paper"] if pairing == "random" else []  # the paper paired at random, if at all
+    _charts(figures, paper)
+    _table(figures, paper)
     for note in report["notes"]:
         st.markdown(f"- {note}")
     st.download_button(
@@ -197,5 +197,5 @@ def _table(figures: list[dict[str, Any]], paper: list[dict[str, Any]]) -> None:
         rows.setdefault(figure["row"], {})[titles[figure["name"]]] = cell(figure)
     for row in paper:
         rows[row["name"]] = {titles[name]: f"{value:.2f}" for name, value in row["figures"].items()}
-    st.dataframe(pd.DataFrame([{"": row, **cells} for row, cells in rows.items()]), hide_index=True)
+    st.dataframe([{"": row, **cells} for row, cells in rows.items()], hide_index=True)
     st.caption("↑ higher is better, ↓ lower is better. In brackets the 95 % interval.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion
 
 from medgan.data.dataset import store
 from medgan.data.phantom import PHANTOMS, draw, draw_set
@@ -154,15 +155,17 @@ def test_a_lesion_is_darker_than_the_skin_around_it() -> None:
 
 
 def traits(label: str) -> tuple[float, float]:
-    """Spread of the lesions' hues, and the share of their area that half a turn does not map on it."""
+    """Spread of the hues inside the lesions, and the share of their area that half a turn does not map
+    on itself; means over lesions, without borders and hairs."""
     y, x = np.mgrid[-31.5:32, -31.5:32]
     hues, asymmetry = [], []
     for seed in range(40):
-        picture = draw_skin(np.random.default_rng(seed), label)[::4, ::4]
+        picture = halved(halved(draw_skin(np.random.default_rng(seed), label)))
         grey = picture.mean(axis=2)
-        dark = (grey < np.median(grey) - 30) & (np.hypot(x, y) < 30) & (grey > 5)
-        if dark.sum() > 60:
-            hues.append((picture[dark] / picture[dark].sum(axis=1, keepdims=True)).std(axis=0).sum())
+        dark = (grey < np.median(grey) - 30) & (np.hypot(x, y) < 30)
+        inner = binary_erosion(dark, iterations=3)
+        if inner.sum() > 40:
+            hues.append((picture[inner] / picture[inner].sum(axis=1, keepdims=True)).std(axis=0).sum())
             row, column = np.round(np.argwhere(dark).mean(axis=0)).astype(int)
             half = min(row, column, 63 - row, 63 - column)
             centred = dark[row - half : row + half + 1, column - half : column + half + 1]

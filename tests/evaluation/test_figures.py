@@ -89,10 +89,13 @@ def test_a_failure_of_lpips_itself_is_no_missing_network(
 def test_on_real_chest_ct_the_reference_rows_come_out_as_they_are_known_to(
     real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(SHARED / "torch_home"))
+    home = SHARED / "torch_home"
+    if not (home / "hub" / "checkpoints").is_dir():
+        pytest.skip(f"needs the SqueezeNet weights in {home}")
+    monkeypatch.setenv("TORCH_HOME", str(home))
     files = sorted((real_data / "chest_ct" / "adenocarcinoma").glob("test_*.jpg"))
     data = prepare(find_records(files), tmp_path / "ct", heldout=0.5)
-    rows = reference_rows(data.part("train"), count=256, seed=0)
+    rows = reference_rows(data.part("train"), count=64, seed=0)
     found = measured(rows, data.part("heldout"))
     value = {
         (name, row): found[name, row, "random"]["value"]

@@ -1,0 +1,24 @@
+"""What the server does while nobody has asked for anything yet."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+TABLES_AND_CHARTS = ("numpy", "pandas", "plotly.graph_objects", "PIL.Image")
+"""Imported ahead, since tables and charts need them; torch waits until a model is opened."""
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Start the imports in the background as the server comes up."""
+    threading.Thread(target=_import, name="warm-up", daemon=True).start()
+    yield
+
+
+def _import() -> None:
+    for name in TABLES_AND_CHARTS:
+        importlib.import_module(name)

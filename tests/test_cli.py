@@ -1,0 +1,154 @@
+"""The command line from end to end on the phantoms, and what it says to bad input."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from medgan.cli import main
+from medgan.runs.record import STOPPED, Run
+
+
+class Caller:
+    """Calls commands in a folder of their own; `json` returns what came on stdout."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys = folder, capsys
+
+    def json(self, *arguments: object) -> Any:
+        assert main([*map(str, arguments), "--json"]) == 0, self.capsys.readouterr().err
+        return json.loads(self.capsys.readouterr().out)
+
+    def fails(self, *arguments: object) -> str:
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as error:  # argparse
+            code = int(error.code or 0)
+        out, err = self.capsys.readouterr()
+        assert code == 2
+        assert out == ""
+        lines = err.replace("\r", "\n").strip().splitlines()
+        return lines[-1]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
+    monkeypatch.chdir(tmp_path)
+    return Caller(tmp_path, capsys)
+
+
+def test_the_whole_path_on_phantoms(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = call.json("prepare", "phantom:chest-ct", "--count", 24, "--size", 64, "--out", "ct")
+    assert made["splits"] == {"heldout": 6, "train": 18}
+    assert made["channels"] == 1
+
+    first = call.json("train", "ct", "--run", "run", "--preset", "demo", "--iterations", 3, "--device", "cpu")
+    assert (first["state"], first["step"], first["images"]) == ("finished", 3, 16 + 2 + 16)
+    more = call.json("train", "ct", "--run", "run", "--resume", "--iterations", 5, "--device", "cpu")
+    assert more["step"] == 5
+    assert [event["step"] for event in Run("run").events()] == [3, 5]
+
+    zipped = call.json("generate", "run", "--seeds", "3,0-1", "--out", "images.zip")
+    call.json("generate", "run", "--seeds", "0-4", "--out", "images")
+    with zipfile.ZipFile("images.zip") as archive:
+        for seed in (0, 1, 3):
+            name = f"images/seed-{seed:06d}.png"
+            data = archive.read(name)
+            assert data == (call.folder / "images" / name).read_bytes(), "a seed is one image in any batch"
+            assert Image.open(io.BytesIO(data)).mode == "L"
+        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+    assert [row["seed"] for row in rows] == ["3", "0", "1"]
+    assert {row["model_sha256"] for row in rows} == {zipped["model_sha256"]}
+
+    monkeypatch.setenv("TORCH_HOME", str(call.folder / "no-weights"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    report = call.json("evaluate", "run", "ct", "--count", 8, "--out", "report.json")
+    assert report == json.loads(Path("report.json").read_text())
+    figures = {(f["name"], f["row"], f["pairing"]): f for f in report["figures"]}
+    psnr = figures["PSNR", "generated", "random"]
+    assert psnr["low"] <= psnr["value"] <= psnr["high"]
+    lpips = figures["LPIPS", "generated", "random"]
+    assert lpips["value"] is None and lpips["reason"]
+
+    call.json("models", "pack", "run", "--out", "packed")
+    call.json("models", "card", "packed", "--note", "Drawn by a program.")
+    assert "Drawn by a program." in Path("packed/README.md").read_text()
+    call.json("generate", "packed", "--seeds", "0", "--out", "from-packed")
+
+
+def test_a_class_is_named_in_the_manifest_when_there_is_only_one(call: Caller) -> None:
+    from medgan.generation.export import only_class
+
+    assert only_class({"dataset": {"classes": {"nevus": {"train": 3}}}}) == "nevus"
+    assert only_class({"dataset": {"classes": {"nevus": {}, "melanoma": {}}}}) == ""
+    assert only_class({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("prepare", "nowhere", "--out", "x"), "nowhere does not exist."),
+        (("prepare", "phantom:brain", "--out", "x"), "chest-ct"),
+        (("prepare", "phantom:chest-ct", "folder", "--out", "x"), "no other source"),
+        (("train", "nowhere", "--run", "x"), "not a prepared data set"),
+        (("train", "x", "--run", "y", "--preset", "demmo"), "invalid choice: 'demmo'"),
+        (("generate", "nowhere", "--out", "x"), "nowhere"),
+        (("generate", "nowhere", "--out", "x", "--seeds", "5-3"), "5-3"),
+        (("evaluate", "nowhere", "ct", "--out", "x.json"), "nowhere"),
+        (("models", "pull"), "Name the repository"),
+        (("models", "pull", "not a repo"), "not a repo"),
+        (("frobnicate",), "frobnicate"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(
+    arguments: tuple[str, ...], sentence: str, call: Caller
+) -> None:
+    said = call.fails(*arguments)
+    assert said.startswith("medgan: ")
+    assert sentence in said
+
+
+def test_a_run_folder_is_never_overwritten(call: Caller) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    call.json("train", "ct", "--run", "run", "--iterations", 1, "--device", "cpu")
+    assert "--resume" in call.fails("train", "ct", "--run", "run", "--iterations", 1, "--device", "cpu")
+    assert Run("run").status().step == 1
+
+
+def test_another_data_set_is_refused_on_resume(call: Caller) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "a")
+    call.json("prepare", "phantom:chest-ct", "--count", 9, "--size", 64, "--out", "b")
+    call.json("train", "a", "--run", "run", "--iterations", 1, "--device", "cpu")
+    assert "not the data set" in call.fails("train", "b", "--run", "run", "--resume")
+
+
+def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 24, "--size", 64, "--out", "ct")
+    command = [sys.executable, "-m", "medgan", "train", "ct", "--run", "run", "--device", "cpu"]
+    root = str(Path(__file__).resolve().parents[1])
+    process = subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": root}, stderr=subprocess.PIPE, text=True
+    )
+    run = Run("run")
+    while process.poll() is None and run.status().step < 10:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    status = run.status()
+    assert status.state == STOPPED
+    latest = run.latest()
+    assert latest is not None and latest.name == f"step-{status.step:06d}"
+    assert "--resume" in err
