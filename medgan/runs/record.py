@@ -235,7 +235,7 @@ def watched(folder: Path | None) -> Iterator[Watched]:
 
 def find_runs(folder: Path) -> list[Run]:
     """The runs in `folder`, newest first."""
-    runs = [Run(path.parent) for path in folder.glob("*/status.json")]
+    runs = [Run(path.parent) for path in folder.glob("[!.]*/status.json")]
     return sorted(runs, key=lambda run: _created(run.folder), reverse=True)
 
 

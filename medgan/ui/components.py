@@ -75,7 +75,7 @@ def gallery(images: np.ndarray | Sequence[bytes], captions: Sequence[str], *, wi
 
 def dataset_names() -> list[str]:
     """Names of the prepared data sets, newest first."""
-    folders = [path.parent for path in Workspace.default().datasets.glob("*/dataset.json")]
+    folders = [path.parent for path in Workspace.default().datasets.glob("[!.]*/dataset.json")]
     return [f.name for f in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -21,7 +22,7 @@ from medgan.ui.navigation import link
 from medgan.workspace import Workspace, safe_name
 
 DEMO, UPLOAD = "Built-in demo images", "Upload your own"
-PREVIEWS = 6
+PREVIEWS, SHOWN = 6, 21
 
 
 def new_dataset() -> None:
@@ -115,11 +116,12 @@ def _upload_form(records: list[Record], suggestion: str) -> None:
         _announce(data)
 
 
+@st.fragment
 def _preview(records: list[Record], size: int, colour: str) -> None:
     st.markdown("**Before and after**: each image as it is, and as the network will see it.")
     channels = 1 if use_grey(records[:: max(1, len(records) // 20)], colour) else 3
     pictures, captions = [], []
-    for record, image in decoded(records[:: max(1, len(records) // PREVIEWS)][:PREVIEWS]):
+    for record, image in decoded(_page_of(records, PREVIEWS, "preview_page")):
         if isinstance(image, Rejection):
             st.warning(f"{record.name} {image.reason}; it will be left out.")
             continue
@@ -128,6 +130,13 @@ def _preview(records: list[Record], size: int, colour: str) -> None:
         pictures += [png(image), png(to_pil(after))]
         captions += [f"{Path(record.name).name} ({record.label})", f"{size} x {size}"]
     gallery(pictures, captions)
+
+
+def _page_of(items: Any, per_page: int, key: str) -> Any:
+    """The items of the page that is chosen below; no choice where one page holds all."""
+    pages = -(-len(items) // per_page)
+    page = st.pagination(pages, key=key) if pages > 1 else 1
+    return items[(page - 1) * per_page : page * per_page]
 
 
 def _free_folder(name: str) -> Path:
@@ -175,10 +184,13 @@ def _summary(data: Dataset) -> None:
     st.dataframe(rows, hide_index=True)
 
 
+@st.fragment
 def _images(data: Dataset) -> None:
-    labels = [row["class"] for row in data.manifest]
-    spread = np.linspace(0, len(labels) - 1, min(18, len(labels))).astype(int)
-    gallery(np.asarray(data.images[spread]), [labels[k] for k in spread], width=90)
+    labels = [f"{row['class']} · {row['split']}" for row in data.manifest]
+    # In an order of chance, so that the first page shows all classes.
+    order = np.random.default_rng(0).permutation(len(labels))
+    shown = sorted(_page_of(order, SHOWN, f"images_page_{data.folder.name}"))
+    gallery(np.asarray(data.images[shown]), [labels[k] for k in shown], width=95)
 
 
 def _rejected(data: Dataset) -> None:

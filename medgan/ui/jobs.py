@@ -22,6 +22,8 @@ from medgan.errors import MedGANError
 from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
 from medgan.workspace import Workspace, free_name, safe_name
 
+NICENESS = 5
+"""Long work steps back a little, so that clicks are answered while it runs."""
 ROOT = Path(medgan.__file__).resolve().parents[1]
 
 
@@ -86,6 +88,8 @@ class Jobs:
                 env=environment,
                 start_new_session=True,  # Ctrl-C on the server must not end a training
             )
+        if os.name == "posix":
+            psutil.Process(child.pid).nice(NICENESS)
         self._children = [c for c in self._children if c.poll() is None] + [child]
         run.write_status(
             Status(state=STARTING, message="Starting; loading PyTorch."), psutil.Process(child.pid)

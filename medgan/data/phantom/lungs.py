@@ -88,7 +88,8 @@ def nodule(canvas: Canvas, rng: np.random.Generator, both: dict[int, Points]) ->
         reach = radius * rng.uniform(1.3, 1.9, len(angle))
         ends = place + reach[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         canvas.segments(np.repeat(place[None], len(angle), 0), ends, 0.01 + 0 * angle, -250 + 0 * angle)
-    if kind == "part-solid":
+    rim = place + 1.6 * radius * _ring(32)
+    if kind == "part-solid" and canvas.between(*IN_LUNG)(rim).mean() > 0.85:  # a veil lies on lung alone
         canvas.fill(blob(rng, place, (shape[0] * 1.5, shape[1] * 1.5), rough=0.12), rng.uniform(-720, -570))
     rough = 0.14 if kind == "spiculated" else 0.05
     turn = float(rng.uniform(0, np.pi))
@@ -100,8 +101,12 @@ def _free_place(canvas: Canvas, rng: np.random.Generator, both: dict[int, Points
     in_lung = canvas.between(*IN_LUNG)
     places = np.concatenate([rng.uniform(c.min(axis=0), c.max(axis=0), (40, 2)) for c in both.values()])
     rng.shuffle(places)
-    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    ring = 0.9 * radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    around = np.concatenate([ring, 0.5 * ring])
+    around = radius * np.concatenate([0.9 * _ring(16), 0.45 * _ring(16)])
     share = in_lung((places[:, None] + around).reshape(-1, 2)).reshape(len(places), -1).mean(axis=1)
     return np.asarray(places[np.argmax(np.minimum(share, 0.75))])  # the first that is free enough
+
+
+def _ring(count: int) -> Points:
+    """Points on a circle of radius 1."""
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
