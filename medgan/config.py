@@ -14,6 +14,11 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
+def _whole(name: str, value: Any, largest: int) -> None:
+    if type(value) is not int or not 1 <= value <= largest:
+        raise ConfigError(f"{name} is {value}; it must be a whole number from 1 to {largest}.")
+
+
 def _at_least(name: str, value: int, minimum: int) -> None:
     if value < minimum:
         raise ConfigError(f"{name} is {value}; it must be at least {minimum}.")
@@ -61,12 +66,18 @@ class ModelConfig(_Settings):
     ndf: int = 64
 
     def __post_init__(self) -> None:
+        if not isinstance(self.architecture, str):
+            raise ConfigError(f"architecture is {self.architecture}; it must be a name.")
         if self.channels not in (1, 3):
             raise ConfigError(f"channels is {self.channels}; it must be 1 (grey) or 3 (colour).")
         if self.size not in SIZES:
             raise ConfigError(f"size is {self.size}; it must be one of {', '.join(map(str, SIZES))}.")
-        for name in ("latent", "ngf", "ndf"):
-            _at_least(name, getattr(self, name), 1)
+        for name, largest in _LARGEST.items():
+            _whole(name, getattr(self, name), largest)
+
+
+_LARGEST = {"channels": 3, "size": max(SIZES), "latent": 4096, "ngf": 256, "ndf": 256}
+"""What a model may ask for: a config that was pulled from elsewhere must not ask for petabytes."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,9 @@ class TrainConfig(_Settings):
         for name in ("epochs", "log_every", "sample_every", "checkpoint_every"):
             _at_least(name, getattr(self, name), 1)
         _at_least("iterations", self.iterations, 0)
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
         _at_least("batch_size", self.batch_size, 2)
         _at_least("seed", self.seed, 0)
         if not self.learning_rate > 0:

@@ -25,7 +25,7 @@ def test_settings_survive_json(settings: Any) -> None:
         ({"channels": "3"}, "channels is 3"),
         ({"size": 100}, "64, 128, 256"),
         ({"size": 0}, "64, 128, 256"),
-        ({"ngf": 0}, "ngf is 0; it must be at least 1"),
+        ({"ngf": 0}, "ngf is 0; it must be a whole number from 1"),
         ({"ndf": -4}, "ndf is -4"),
         ({"latent": 0}, "latent is 0"),
         ({"widht": 3}, "no ModelConfig setting 'widht'"),

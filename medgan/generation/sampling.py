@@ -32,7 +32,10 @@ def latents_of(seeds: Sequence[int], size: int) -> Tensor:
 
 
 def sample(generator: nn.Module, seeds: Sequence[int]) -> np.ndarray:
-    """Images of `seeds`, uint8 `(len(seeds), H, W, C)`. `generator` is in eval mode."""
+    """Images of `seeds`, uint8 `(len(seeds), H, W, C)`. `generator` is in eval mode. ConfigError if there
+    are no seeds."""
+    if not len(seeds):
+        raise ConfigError("No seeds given; name at least one.")
     batches = list(sample_batches(generator, seeds))
     return np.concatenate(batches)
 

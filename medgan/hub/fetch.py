@@ -28,8 +28,6 @@ LARGEST = {CONFIG: 1_000_000, WEIGHTS: 2_000_000_000, CARD: 1_000_000}
 """Bytes that a file may have; these files are all that is ever downloaded."""
 CHUNK = 1 << 18
 """Bytes between two reports; the library's own chunk of 10 MB is larger than many models."""
-WIDEST = {"latent": 1024, "ngf": 256, "ndf": 256}
-"""What a config.json, which a stranger wrote, may ask for: four times the paper's widths, about 3 GB."""
 RESTARTS = 2
 """How often a server that cannot go on where it broke off may begin a file again."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -164,16 +162,11 @@ def _bar(file: Remote, target: Target, before: int) -> Any:
 
 
 def _check_config(folder: Path, target: Target) -> None:
-    """Refuse another program's model, or a giant, before the weights are downloaded."""
+    """Refuse another program's model, or one of impossible size, before the weights are downloaded."""
     try:
-        model = read_info(folder).model
+        read_info(folder)
     except CheckpointError as error:
         raise HubError(unusable(target, str(error).replace(folder.name, target.repo))) from error
-    for name, most in WIDEST.items():
-        value = getattr(model, name)
-        if not isinstance(value, int) or value > most:
-            reason = f"{name} in its {CONFIG} must be a whole number of at most {most}."
-            raise HubError(unusable(target, reason))
 
 
 def _too_large(file: Remote, target: Target) -> str:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medgan.errors import CheckpointError
+from medgan.errors import CheckpointError, ConfigError
 from medgan.models.build import build_generator
 from medgan.runs.info import CARD, CONFIG, FORMAT, MODEL_FILES, WEIGHTS, ModelInfo, model_sha256, read_info
 
@@ -41,6 +41,8 @@ __all__ = [
     "save_model",
 ]
 
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def save_model(folder: Path, generator: nn.Module, info: ModelInfo, *, half: bool = False) -> None:
     """Write `config.json` and `model.safetensors` into the existing `folder`.
@@ -61,7 +63,10 @@ def load_generator(folder: Path) -> tuple[nn.Module, ModelInfo]:
     CheckpointError naming the tensor if the weights are missing, cut short or of another shape.
     """
     info = read_info(folder)
-    generator = build_generator(info.model)
+    try:
+        generator = build_generator(info.model)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder.name}/{CONFIG}: {error}") from error
     load_into(generator, read_tensors(folder / WEIGHTS), source=f"{folder.name}/{WEIGHTS}")
     return generator.eval().requires_grad_(False), info
 
@@ -98,6 +103,8 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str)
                 f"{source}: the tensor {name} is {tuple(found.shape)}, "
                 f"but this network needs {tuple(expected.shape)}."
             )
+        if expected.is_floating_point() and found.dtype not in _FLOATS:
+            raise CheckpointError(f"{source}: the tensor {name} is {found.dtype}, not a floating point one.")
         if not torch.isfinite(found).all():
             raise CheckpointError(f"{source}: the tensor {name} holds values that are not numbers.")
     _refuse_extra(tensors, own, source)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import socket
 import time
 import zipfile
 from pathlib import Path
@@ -18,7 +20,7 @@ from medgan.data.dataset import Dataset, store
 from medgan.data.phantom import draw_set
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import ModelInfo, save_model
-from medgan.runs.record import FINISHED, Run
+from medgan.runs.record import FINISHED, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("home", "data", "train", "generate", "evaluate", "models")
@@ -96,7 +98,8 @@ def test_a_zip_becomes_a_data_set_with_its_folders_as_classes(workspace: Path) -
 def test_an_upload_without_images_is_told_in_one_sentence() -> None:
     app = open_page("data")
     app.segmented_control(key="new_data_source").set_value("Upload your own").run()
-    app.file_uploader(key="uploader").upload("notes.zip", _zip({"readme.txt": b"hello"}), "application/zip").run()
+    notes = _zip({"readme.txt": b"hello"})
+    app.file_uploader(key="uploader").upload("notes.zip", notes, "application/zip").run()
     assert not app.exception
     assert "No image found" in app.error[0].value
 
@@ -163,17 +166,15 @@ def test_evaluate_makes_a_report_with_all_rows(
 def test_a_dead_training_is_shown_as_interrupted(workspace: Path, data: Dataset) -> None:
     run = Run(workspace / "runs" / "dead")
     run.create({"preset": "demo", "dataset": {"name": "phantoms", "path": str(data.folder)}})
-    run.folder.joinpath("status.json").write_text(
-        '{"state": "running", "pid": 999999, "pid_started": 1.0, "host": "%s", "step": 10, "iterations": 50}'
-        % __import__("socket").gethostname()
-    )
+    died = {"state": "running", "pid": 999_999, "pid_started": 1.0, "host": socket.gethostname()}
+    run.folder.joinpath("status.json").write_text(json.dumps(died | {"step": 10, "iterations": 50}))
     app = open_page("train")
     assert not app.exception
     assert any("interrupted" in m.value for m in app.markdown)
     assert app.button(key="resume")
 
 
-def _wait_for_end(run: Run, seconds: float = 120.0):  # type: ignore[no-untyped-def]
+def _wait_for_end(run: Run, seconds: float = 120.0) -> Status:
     end = time.monotonic() + seconds
     while run.status().alive and time.monotonic() < end:
         time.sleep(0.2)
@@ -201,4 +202,3 @@ def _zip_of_images() -> bytes:
         small.resize((160, 120)).save(buffer, "PNG")
         files[f"{'benign' if k % 2 else 'malignant'}/{k}.png"] = buffer.getvalue()
     return _zip(files | {"malignant/broken.png": b"not an image"})
-
