@@ -73,6 +73,12 @@ def gallery(images: np.ndarray | Sequence[bytes], captions: Sequence[str], *, wi
             st.image(data, caption=caption or None, width="stretch", output_format="PNG", alt=caption)
 
 
+def sheet(data: bytes, caption: str) -> None:
+    """A sheet of samples, at most as wide as its own pixels and never wider than the window."""
+    with st.container(width=780):
+        st.image(data, caption=caption, width="stretch", output_format="PNG", alt=caption)
+
+
 def dataset_names() -> list[str]:
     """Names of the prepared data sets, newest first."""
     folders = [path.parent for path in Workspace.default().datasets.glob("[!.]*/dataset.json")]

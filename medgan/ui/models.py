@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from medgan.runs.models import ModelEntry, list_models
-from medgan.ui.components import picture
+from medgan.ui.components import picture, sheet
 from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
 from medgan.ui.sampler import describe
@@ -44,7 +44,7 @@ def _card(entry: ModelEntry) -> None:
             with st.expander("Model card"):
                 samples = picture(entry.folder / "samples.png")
                 if samples:
-                    st.image(samples, width=780, output_format="PNG", alt=f"Samples of {entry.name}")
+                    sheet(samples, f"Samples of {entry.name}")
                 st.markdown(_without_front_matter(card.read_text("utf-8", errors="replace")))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +58,12 @@ def describe(entry: ModelEntry) -> str:
 
 def samples(entry: ModelEntry, seeds: Sequence[int]) -> list[bytes]:
     """PNG files of `seeds`. CheckpointError if the model cannot be loaded."""
-    return _samples(str(entry.folder), _version(entry.folder), tuple(seeds))
+    with st.spinner("Opening the model; the first one takes a few seconds") if _cold() else nullcontext():
+        return _samples(str(entry.folder), _version(entry.folder), tuple(seeds))
+
+
+def _cold() -> bool:
+    return "torch" not in sys.modules
 
 
 def export_zip(
@@ -86,7 +93,7 @@ def _samples(folder: str, version: float, seeds: tuple[int, ...]) -> list[bytes]
     return [png(image) for image in sample(generator, seeds)]
 
 
-@st.cache_resource(show_spinner="Opening the model (the first one takes a few seconds)", max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _load(folder: str, version: float) -> tuple[nn.Module, dict[str, Any]]:
     from medgan.runs.checkpoint import load_generator
 

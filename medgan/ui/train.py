@@ -12,7 +12,7 @@ from medgan.data.split import TRAIN
 from medgan.errors import RunError
 from medgan.runs.record import Run, Status, find_runs, step_of
 from medgan.ui.charts import curves
-from medgan.ui.components import duration, pick_dataset, picture, plain_errors, state_badge
+from medgan.ui.components import duration, pick_dataset, picture, plain_errors, sheet, state_badge
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.navigation import link
 from medgan.workspace import Workspace
@@ -160,7 +160,7 @@ def _samples(run: Run) -> None:
         chosen = st.select_slider("Step", steps, value=steps[-1], key="sample_step")
     data = picture(paths[steps.index(chosen)])
     if data:
-        st.image(data, width=780, output_format="PNG", caption=f"Step {chosen:,}", alt="Generated samples")
+        sheet(data, f"Step {chosen:,}")
 
 
 def compare_runs() -> None:
