@@ -8,9 +8,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import shutil
-import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +22,7 @@ from medgan.config import SIZES
 from medgan.data.intake import Record, decode
 from medgan.data.split import HELDOUT, TRAIN, heldout_count, near_duplicate_groups, split
 from medgan.errors import DataError
+from medgan.files import write_folder
 from medgan.images import is_grey, resize_and_crop
 
 FORMAT = 1
@@ -232,25 +230,20 @@ def _write(
 
 
 def _write_folder(out: Path, info: dict[str, Any], rows: list[tuple[Any, ...]], images: np.ndarray) -> None:
-    temporary = out.parent / f".{out.name}-{uuid.uuid4().hex[:8]}"
-    try:
-        temporary.mkdir(parents=True)
-        np.save(temporary / "images.npy", images)
-        with (temporary / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
+    def fill(folder: Path) -> None:
+        np.save(folder / "images.npy", images)
+        with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(rows)
-        (temporary / "dataset.json").write_text(json.dumps(info, indent=2, ensure_ascii=False), "utf-8")
-        for path in temporary.iterdir():
-            with path.open("rb+") as stream:
-                os.fsync(stream.fileno())
-        os.rename(temporary, out)
+        (folder / "dataset.json").write_text(json.dumps(info, indent=2, ensure_ascii=False), "utf-8")
+
+    try:
+        write_folder(out, fill)
     except OSError as error:
         raise DataError(
             f"{out} cannot be written ({error.strerror or error}); choose another place."
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _refuse_existing(out: Path) -> None:

@@ -21,7 +21,7 @@ from medgan.evaluation.notes import figure, notes
 from medgan.evaluation.paper import PAPER
 from medgan.evaluation.references import GENERATED, ROWS, Row, reference_rows
 from medgan.evaluation.table import text_table
-from medgan.runs.files import write_json
+from medgan.files import write_json
 from medgan.runs.info import ModelInfo, model_sha256, read_info
 
 if TYPE_CHECKING:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import shutil
-import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +16,7 @@ from pathlib import Path
 from torch import nn
 
 from medgan.errors import DataError
+from medgan.files import aside
 from medgan.generation.sampling import sample_batches
 from medgan.images import png
 
@@ -86,39 +84,22 @@ def _pngs(generator: nn.Module, seeds: Sequence[int]) -> Iterator[tuple[int, byt
 
 @contextmanager
 def _zip_writer(out: Path) -> Iterator[Write]:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}-{uuid.uuid4().hex[:8]}")
-
-    def write(name: str, data: bytes) -> None:
+    with aside(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         # A fixed date, so that the same images make the same file; PNG is compressed already.
-        archive.writestr(zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0)), data, zipfile.ZIP_STORED)
-
-    try:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            yield write
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield lambda name, data: archive.writestr(zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0)), data)
 
 
 @contextmanager
 def _folder_writer(out: Path) -> Iterator[Write]:
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise DataError(f"{out} exists and is not empty; choose another folder.")
-    temporary = out.with_name(f".{out.name}-{uuid.uuid4().hex[:8]}")
+    with aside(out) as temporary:
+        (temporary / "images").mkdir(parents=True)
 
-    def write(name: str, data: bytes) -> None:
-        path = temporary / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        def write(name: str, data: bytes) -> None:
+            (temporary / name).write_bytes(data)
 
-    try:
         yield write
-        if out.exists():
-            out.rmdir()
-        os.replace(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> bytes:

@@ -7,10 +7,10 @@ from typing import Any
 
 from medgan.errors import DataError
 from medgan.evaluation.table import cell
+from medgan.files import write_bytes, write_folder
 from medgan.generation.sampling import sample
 from medgan.images import grid, png
 from medgan.runs.checkpoint import load_generator, save_model
-from medgan.runs.files import write_bytes, write_folder
 from medgan.runs.info import CARD, ModelInfo, model_sha256, read_info
 
 SAMPLES = "samples.png"

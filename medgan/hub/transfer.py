@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from medgan.errors import CheckpointError, HubError, MedGANError
+from medgan.files import write_folder, write_json
 from medgan.hub.failures import Target, disk_full, disk_trouble, unusable
 from medgan.hub.process import Progress, Watch, download
-from medgan.runs.files import write_folder, write_json
 from medgan.runs.models import HUB_PREFIX, SOURCE, pulled_folder, read_source, repo_of, usable
 from medgan.workspace import Workspace
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from medgan.errors import MetricError
+from medgan.files import aside
 
 TIMEOUT = 20.0
 """Seconds without a byte after which the network counts as dead."""
@@ -70,22 +70,16 @@ def ensure(source: Source, *, progress: Progress | None = None, timeout: float =
     path = cache_folder() / source.file
     if path.is_file():
         return path
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _bar(source, progress) as report:
+        with aside(path) as temporary, _bar(source, progress) as report:
             digest = _download(source.url, temporary, report, timeout)
-        if not digest.startswith(source.sha256_prefix):
-            raise _Failed("what arrived is damaged or not that file")
-        temporary.replace(path)
+            if not digest.startswith(source.sha256_prefix):
+                raise _Failed("what arrived is damaged or not that file")
     except _Failed as error:
         raise MetricError(_sentence(source, path, str(error))) from error
     except OSError as error:
         reason = f"{_short(path.parent)} cannot be written ({error.strerror or error})"
         raise MetricError(_sentence(source, path, reason)) from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
     return path
 
 

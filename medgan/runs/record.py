@@ -11,7 +11,6 @@ stop               put there by whoever wants it to stop
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import time
@@ -24,7 +23,7 @@ from typing import Any
 import psutil
 
 from medgan.errors import Interrupted, MedGANError, RunError
-from medgan.runs.files import write_json
+from medgan.files import write_bytes, write_json
 
 QUEUED, STARTING, RUNNING = "queued", "starting", "running"
 FINISHED, STOPPED, FAILED, INTERRUPTED = "finished", "stopped", "failed", "interrupted"
@@ -142,9 +141,7 @@ class Run:
     def rewind_events(self, step: int) -> None:
         """Drop what was logged after `step`, when training goes on from there."""
         kept = [json.dumps(event) for event in self.events() if event.get("step", 0) <= step]
-        temporary = self.folder / ".events.jsonl"
-        temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
-        os.replace(temporary, self.folder / "events.jsonl")
+        write_bytes(self.folder / "events.jsonl", "".join(line + "\n" for line in kept).encode())
         for path in self.samples():
             if step_of(path) > step:
                 path.unlink()

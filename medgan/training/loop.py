@@ -17,10 +17,10 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import HELDOUT, TRAIN
 from medgan.errors import DataError, MedGANError, RunError
+from medgan.files import write_bytes
 from medgan.generation.sampling import sample, with_standing_statistics
 from medgan.images import grid, png
 from medgan.runs.checkpoint import ModelInfo
-from medgan.runs.files import write_bytes
 from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run, Status, step_name, step_of
 from medgan.training.batches import Batches, latents
 from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medgan.errors import CheckpointError
+from medgan.files import write_folder
 from medgan.runs.checkpoint import ModelInfo, load_into, network_state, read_tensors, save_model
-from medgan.runs.files import write_folder
 from medgan.training.step import GanStep
 
 TENSORS, STATE = "training.safetensors", "training.json"

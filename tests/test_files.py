@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medgan.runs.files import write_bytes, write_folder, write_json
+from medgan.files import write_bytes, write_folder, write_json
 
 
 @pytest.fixture
