@@ -53,7 +53,7 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, help="instead of the preset's 16")
     sub.add_argument("--seed", type=int, help="seed of weights, order and latents (default 0)")
     sub.add_argument("--device", default="auto", choices=DEVICES, help="default auto")
-    sub.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    sub.add_argument("--resume", action="store_true", help="go on with the run's own settings")
 
     sub = command("generate", "generate images by seed")
     _add_model(sub)

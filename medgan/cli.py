@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), INTERRUPTED)
     except MedGANError as error:
         return _fail(str(error), BAD_INPUT)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}. Choose another place, or make room.", BAD_INPUT)
     except KeyboardInterrupt:
         return _fail("Interrupted.", INTERRUPTED)
     if options.json:
@@ -37,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(options: argparse.Namespace) -> dict[str, Any]:
-    from medgan.data.dataset import prepare, store
+    from medgan.data.dataset import prepare, refuse_existing, store
     from medgan.data.intake import find_records
+    from medgan.data.split import heldout_count
 
     out = Path(options.out)
     sources = [str(source) for source in options.source]
@@ -47,6 +51,8 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any]:
             from medgan.data.phantom import draw_set
 
             kind = _only_phantom(sources)
+            refuse_existing(out)
+            heldout_count(options.heldout, options.count)
             images, labels = draw_set(
                 kind, options.count, seed=options.seed, size=options.size, progress=bar.update
             )
@@ -154,8 +160,13 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.data.dataset import Dataset
     from medgan.evaluation.report import evaluate, save_report, text_table
     from medgan.runs.record import watched
+    from medgan.training.devices import leave_a_core
 
     out = Path(options.out)
+    if out.is_dir():
+        raise DataError(f"{out} is a folder; name a file for the report, such as report.json.")
+    if options.record:
+        leave_a_core()  # it was started from the dashboard, whose clicks want one
     with watched(options.record) as record, Bar("") as bar:
 
         def progress(what: str, done: int, total: int) -> None:

@@ -6,8 +6,10 @@ through one `Workspace` object, so that a hosted dashboard can give each visitor
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +57,7 @@ class Workspace:
 
     @property
     def locks(self) -> Path:
-        """One lock file a training device."""
+        """Lock files of what may happen once at a time in this workspace."""
         return self._folder("locks")
 
     @property
@@ -72,6 +74,15 @@ class Workspace:
         path = self.root / name
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def device_locks() -> Path:
+    """The folder with one lock file a training device, the same for all workspaces of this user: the GPU
+    is one, whoever asks. `MEDGAN_LOCKS` names another."""
+    name = f"medgan-locks-{os.getuid() if hasattr(os, 'getuid') else getpass.getuser()}"
+    folder = Path(os.environ.get("MEDGAN_LOCKS") or Path(tempfile.gettempdir()) / name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def safe_name(name: str) -> str:

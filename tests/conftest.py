@@ -15,6 +15,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Each test gets an empty workspace; none touches the user's."""
     root = tmp_path_factory.mktemp("workspace")
     monkeypatch.setenv("MEDGAN_HOME", str(root))
+    monkeypatch.setenv("MEDGAN_LOCKS", str(root / "device-locks"))
     return root
 
 

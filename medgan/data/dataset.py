@@ -134,7 +134,7 @@ def _check(records: Sequence[Record], out: Path, size: int, heldout: float, seed
         raise DataError(f"--size {size} is not possible; choose {', '.join(map(str, SIZES))}.")
     if seed < 0:
         raise DataError(f"--seed is {seed}; it must be at least 0.")
-    _refuse_existing(out)
+    refuse_existing(out)
     if len(records) >= MINIMUM:
         heldout_count(heldout, len(records))
 
@@ -205,7 +205,7 @@ def _write(
     heldout: float,
     seed: int,
 ) -> Dataset:
-    _refuse_existing(out)
+    refuse_existing(out)
     labels = [record.label for record in records]
     groups = near_duplicate_groups(images)
     splits = split(labels, groups, heldout, seed)
@@ -246,7 +246,8 @@ def _write_folder(out: Path, info: dict[str, Any], rows: list[tuple[Any, ...]], 
         ) from error
 
 
-def _refuse_existing(out: Path) -> None:
+def refuse_existing(out: Path) -> None:
+    """DataError if there is something at `out` already."""
     if out.exists():
         raise DataError(f"{out} exists already; choose another name.")
 

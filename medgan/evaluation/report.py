@@ -26,6 +26,7 @@ from medgan.runs.info import ModelInfo, model_sha256, read_info
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from medgan.evaluation.figures import Watch
 
@@ -66,12 +67,15 @@ def evaluate(
     with watch.stage("loading"):  # piq brings torchvision along: seconds that are not PSNR's
         import_module("piq")
     with watch.stage("sampling"):
-        generated = _sample(model_folder, count, watch)
+        # Everything that is needed of the model is read first: a run that is still training deletes its
+        # older checkpoints.
+        generator, model = _load(model_folder, info)
+        generated = _sample(generator, count, watch)
     rows = [Row(GENERATED, generated), *reference_rows(dataset.part(TRAIN), count=count, seed=seed)]
     figures, capped = measure(rows, heldout, lpips=lpips_net, seed=seed, watch=watch)
     report: dict[str, Any] = {
         "format": FORMAT,
-        "model": _model(model_folder, info),
+        "model": model,
         "dataset": _dataset(dataset),
         "settings": _settings(count, seed, lpips_net),
         "versions": _versions(),
@@ -118,28 +122,29 @@ def _check(info: ModelInfo, dataset: Dataset, heldout: int, count: int) -> None:
         )
 
 
-def _sample(model_folder: Path, count: int, watch: Watch) -> np.ndarray:
+def _load(folder: Path, info: ModelInfo) -> tuple[nn.Module, dict[str, Any]]:
+    from medgan.runs.checkpoint import load_generator
+
+    facts = {
+        "name": str(info.about.get("name") or folder.name),
+        "sha256": model_sha256(folder),
+        "config": info.model.to_json(),
+        "about": info.about,
+    }
+    return load_generator(folder)[0], facts
+
+
+def _sample(generator: nn.Module, count: int, watch: Watch) -> np.ndarray:
     import numpy as np
 
     from medgan.generation.sampling import sample_batches
-    from medgan.runs.checkpoint import load_generator
 
-    generator, _ = load_generator(model_folder)
     advance = watch.counter("sampling", count)
     batches = []
     for batch in sample_batches(generator, range(count)):
         batches.append(batch)
         advance(len(batch))
     return np.concatenate(batches)
-
-
-def _model(folder: Path, info: ModelInfo) -> dict[str, Any]:
-    return {
-        "name": str(info.about.get("name") or folder.name),
-        "sha256": model_sha256(folder),
-        "config": info.model.to_json(),
-        "about": info.about,
-    }
 
 
 def _dataset(dataset: Dataset) -> dict[str, Any]:

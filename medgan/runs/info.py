@@ -39,13 +39,36 @@ def read_info(folder: Path) -> ModelInfo:
         found = values.get("format")
         if found != FORMAT:
             raise CheckpointError(f"{folder.name} has model format {found}; this version reads {FORMAT}.")
-        return ModelInfo(ModelConfig.from_json(values["model"]), dict(values.get("about", {})))
+        return ModelInfo(ModelConfig.from_json(values["model"]), _checked(values.get("about", {}), folder))
     except ConfigError as error:
         raise CheckpointError(f"{folder.name}/{CONFIG}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{folder.name} has no readable {CONFIG}, so it is not a model folder."
         ) from error
+
+
+_ABOUT: dict[str, type] = {
+    "name": str,
+    "preset": str,
+    "step": int,
+    "images_seen": int,
+    "train": dict,
+    "dataset": dict,
+    "versions": dict,
+}
+
+
+def _checked(about: Any, folder: Path) -> dict[str, Any]:
+    """`about` as written by us; pages rely on its kinds, and a stranger may have written the file."""
+    facts = dict(about)
+    wrong = [name for name, kind in _ABOUT.items() if name in facts and not isinstance(facts[name], kind)]
+    dataset = {} if wrong else facts.get("dataset", {})
+    classes = dataset.get("classes", {})
+    if wrong or not (isinstance(classes, dict) and all(isinstance(c, dict) for c in classes.values())):
+        what = wrong[0] if wrong else "dataset"
+        raise CheckpointError(f"{folder.name}/{CONFIG} says something impossible under about.{what}.")
+    return facts
 
 
 def model_sha256(folder: Path) -> str:

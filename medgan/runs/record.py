@@ -79,13 +79,17 @@ class Run:
 
     def create(self, config: Mapping[str, Any]) -> None:
         """Make the folder with its `config.json`; RunError if there is a run already."""
+        self.refuse_existing()
+        for part in ("samples", "checkpoints"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "config.json", dict(config))
+
+    def refuse_existing(self) -> None:
+        """RunError if the folder holds a run already."""
         if (self.folder / "config.json").exists():
             raise RunError(
                 f"{self.folder} holds a run already; add --resume to go on, or choose another name."
             )
-        for part in ("samples", "checkpoints"):
-            (self.folder / part).mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "config.json", dict(config))
 
     def config(self) -> dict[str, Any]:
         """`config.json`; RunError if the folder is no run."""
@@ -94,6 +98,13 @@ class Run:
             return values
         except (OSError, ValueError) as error:
             raise RunError(f"{self.folder} is not a run folder: it has no readable config.json.") from error
+
+    def dataset(self) -> Path | None:
+        """The folder of its data set; None if it does not say (yet)."""
+        try:
+            return Path(self.config()["dataset"]["path"])
+        except (RunError, KeyError, TypeError):
+            return None
 
     def write_status(self, status: Status, process: psutil.Process | None = None) -> None:
         """Write `status.json`, stamped with the time and the process at work (this one)."""
@@ -107,16 +118,16 @@ class Run:
         status = self._read_status()
         if status.alive and not _is_alive(status):
             status.state = INTERRUPTED
-            status.message = (
-                "The training process ended unexpectedly; it can resume from its last checkpoint."
-            )
+            status.message = "The process ended unexpectedly."
+            if self.latest():
+                status.message += " It can resume from its last checkpoint."
         return status
 
     def _read_status(self) -> Status:
         try:
             return Status(**json.loads((self.folder / "status.json").read_text("utf-8")))
         except (OSError, ValueError, TypeError):
-            return Status(state=INTERRUPTED, message="The training process left no readable status.")
+            return Status(state=INTERRUPTED, message="The process left no readable status.")
 
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Append one line to `events.jsonl`."""

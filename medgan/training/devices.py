@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from medgan.config import DEVICES
 from medgan.errors import ConfigError
-from medgan.workspace import Workspace
+from medgan.workspace import device_locks
 
 
 def choose_device(name: str) -> torch.device:
@@ -56,14 +56,14 @@ def leave_a_core() -> None:
 
 
 @contextmanager
-def reserve(workspace: Workspace, device: torch.device, waiting: Callable[[], bool]) -> Iterator[bool]:
-    """Hold `device` alone and yield True. While another training of this workspace has it, call
-    `waiting` each second; when that returns False, give up and yield False.
+def reserve(device: torch.device, waiting: Callable[[], bool]) -> Iterator[bool]:
+    """Hold `device` alone and yield True. While another training of this user has it, call `waiting`
+    each second; when that returns False, give up and yield False.
 
     The lock is the operating system's: it ends with the process that holds it, however that dies.
     """
     name = device.type if device.index is None else f"{device.type}-{device.index}"
-    lock = FileLock(workspace.locks / f"{name}.lock")
+    lock = FileLock(device_locks() / f"{name}.lock")
     mine = False
     while not mine:
         try:

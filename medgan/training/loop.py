@@ -21,12 +21,22 @@ from medgan.files import write_bytes
 from medgan.generation.sampling import sample, with_standing_statistics
 from medgan.images import grid, png
 from medgan.runs.checkpoint import ModelInfo
-from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run, Status, step_name, step_of
+from medgan.runs.record import (
+    FAILED,
+    FINISHED,
+    QUEUED,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    Run,
+    Status,
+    step_name,
+    step_of,
+)
 from medgan.training.batches import Batches, latents
 from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve
 from medgan.training.saving import restore_newest, save
 from medgan.training.step import GanStep, StepResult
-from medgan.workspace import Workspace
 
 GRID_SEEDS = range(36)
 KEEP = 2
@@ -58,6 +68,10 @@ def train(
     also written to the status, where it cannot go on.
     """
     run = Run(request.run)
+    if request.resume:
+        _settings_of(run)
+    else:
+        run.refuse_existing()
     run.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run.folder / ".lock")
     try:
@@ -67,26 +81,23 @@ def train(
             f"Another process is training {run.folder}; stop it first, or use another folder."
         ) from None
     with lock:
-        request = _prepare(run, request)
-        status = Status(message="Starting.")
+        before = run.status() if request.resume else Status()
+        status = replace(before, state=STARTING, message="Starting.")
         try:
+            request = _prepare(run, request)
             _Training(run, request, status, interrupted, report).go()
         except MedGANError as error:
             _fail(run, status, str(error))
             raise
         except torch.OutOfMemoryError as error:
             message = (
-                f"Out of memory at batch size {request.train.batch_size}; start a new run with "
-                f"--batch-size {max(2, request.train.batch_size // 2)} or a smaller preset."
+                f"Out of memory at batch size {request.train.batch_size}; start a new run with batch size "
+                f"{max(2, request.train.batch_size // 2)} or a smaller preset."
             )
             _fail(run, status, message)
             raise RunError(message) from error
         except BaseException as error:
-            _fail(
-                run,
-                status,
-                f"A bug ended it: {type(error).__name__}: {error}. See log.txt in the run folder.",
-            )
+            _fail(run, status, f"A bug ended it: {type(error).__name__}: {error}.")
             raise
         return status
 
@@ -99,7 +110,7 @@ def _prepare(run: Run, request: Request) -> Request:
             raise DataError(f"{data.name} does not have the model's channels and size; prepare it again.")
         run.create(_config_json(request, data))
         return request
-    saved = run.config()
+    saved = _settings_of(run)
     if saved["dataset"]["content_sha256"] != data.info["content_sha256"]:
         raise DataError(f"{request.dataset} is not the data set that {run.folder} was trained on.")
     train_config = TrainConfig.from_json(saved["train"])
@@ -108,6 +119,13 @@ def _prepare(run: Run, request: Request) -> Request:
     return replace(
         request, preset=saved["preset"], model=ModelConfig.from_json(saved["model"]), train=train_config
     )
+
+
+def _settings_of(run: Run) -> dict[str, Any]:
+    saved = run.config()
+    if not {"dataset", "train", "model", "preset"} <= saved.keys():
+        raise RunError(f"{run.folder} is not a run folder; name the one that `train --run` made.")
+    return saved
 
 
 def _config_json(request: Request, data: Dataset) -> dict[str, Any]:
@@ -156,13 +174,14 @@ class _Training:
         self.status.device = str(self.device)
         self.status.precision = str(precision).removeprefix("torch.")
         self._say(self.status.state, "Loading the images.")
-        data = Dataset(self.request.dataset)
-        images = data.part(TRAIN)
+        # All of it is read now: whatever happens to the folder later, this training goes on.
+        self.data = Dataset(self.request.dataset)
+        images = self.data.part(TRAIN)
         self.batches = Batches(images, self.config.batch_size, self.config.seed, self.device)
         self.total = self.status.iterations = self.config.total_iterations(len(images))
         latest = self.run.latest() if self.request.resume else None
         self._progress(step_of(latest) if latest else 0)
-        with reserve(Workspace.default(), self.device, self._wait) as mine:
+        with reserve(self.device, self._wait) as mine:
             if not mine:
                 self._say(STOPPED, "Stopped while it was waiting for the device.")
                 return
@@ -201,7 +220,7 @@ class _Training:
         if not all(map(math.isfinite, means)):
             raise RunError(
                 f"The losses are no longer numbers at step {done}; the checkpoints before it are kept. "
-                "Start again with a lower learning rate or --seed of another value."
+                "Start a new run with another seed; this one would end the same way."
             )
         now = time.monotonic()
         seconds = now - self.clock
@@ -241,7 +260,7 @@ class _Training:
             return with_standing_statistics(self.step.generator, self.config.batch_size)
 
     def _about(self, done: int) -> dict[str, Any]:
-        data = Dataset(self.request.dataset)
+        data = self.data
         return {
             "name": self.run.name,
             "preset": self.request.preset,

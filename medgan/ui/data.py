@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from medgan.data.phantom import PHANTOMS, draw, draw_set
 from medgan.data.split import HELDOUT, TRAIN
 from medgan.errors import MedGANError
 from medgan.images import png, resize_and_crop, to_pil
+from medgan.runs.record import find_runs
 from medgan.ui import uploads
 from medgan.ui.components import dataset_names, gallery, open_dataset, plain_errors, progress_bar
 from medgan.ui.navigation import link
@@ -71,8 +73,8 @@ def _from_phantom() -> None:
         count = middle.number_input("Images", 20, 2000, 200, step=20)
         heldout = right.slider("Held out for judging", 10, 50, 25, step=5, format="%d %%")
         if st.form_submit_button("Make this data set", type="primary"):
-            images, labels = draw_set(kind, int(count), progress=progress_bar("Drawing"))
             out = _free_folder(name)
+            images, labels = draw_set(kind, int(count), progress=progress_bar("Drawing"))
             _announce(store(images, labels, out, name=name.strip(), heldout=heldout / 100))
 
 
@@ -101,7 +103,8 @@ def _upload_form(records: list[Record], suggestion: str) -> None:
     words = {"auto": "as the images are", "rgb": "colour", "grey": "grey"}
     colour = right.selectbox("Colour", list(words), format_func=lambda c: words[c])
     heldout = far.slider("Held out for judging", 10, 50, 25, step=5, format="%d %%")
-    _preview(records, int(size), str(colour))
+    grey = _is_grey_set(str(st.session_state[uploads.KEY]), str(colour))
+    _preview(records, int(size), 1 if grey else 3)
     if st.button("Make this data set", type="primary"):
         data = prepare(
             records,
@@ -109,7 +112,7 @@ def _upload_form(records: list[Record], suggestion: str) -> None:
             name=name.strip(),
             size=int(size),
             heldout=heldout / 100,
-            colour=str(colour),
+            colour="grey" if grey else "rgb",
             progress=progress_bar("Image"),
         )
         uploads.forget()
@@ -117,9 +120,8 @@ def _upload_form(records: list[Record], suggestion: str) -> None:
 
 
 @st.fragment
-def _preview(records: list[Record], size: int, colour: str) -> None:
+def _preview(records: list[Record], size: int, channels: int) -> None:
     st.markdown("**Before and after**: each image as it is, and as the network will see it.")
-    channels = 1 if use_grey(records[:: max(1, len(records) // 20)], colour) else 3
     pictures, captions = [], []
     for record, image in decoded(_page_of(records, PREVIEWS, "preview_page")):
         if isinstance(image, Rejection):
@@ -177,7 +179,8 @@ def _summary(data: Dataset) -> None:
             "From about 100 it becomes interesting.",
             icon=":material/warning:",
         )
-    near = len(data.manifest) - data.info["groups"]
+    groups = Counter(row["group"] for row in data.manifest)
+    near = sum(count for count in groups.values() if count > 1)
     if near:
         st.caption(f"{near} images look much like another one; such images stand on one side of the split.")
     rows = [{"class": name, **counts} for name, counts in data.info["classes"].items()]
@@ -211,11 +214,25 @@ def _links_and_delete(data: Dataset) -> None:
             type="tertiary",
         )
         with st.popover("Delete", type="tertiary"):
-            st.markdown(f"Delete **{data.folder.name}**? Models trained on it stay.")
+            st.markdown(f"Delete **{data.folder.name}**? Models stay; runs on it cannot be resumed.")
             if st.button("Delete it", type="primary", key="delete_data"):
-                shutil.rmtree(data.folder)
-                st.session_state.pop("data", None)
-                st.rerun()
+                with plain_errors():
+                    _delete(data)
+                    st.session_state.pop("data", None)
+                    st.rerun()
+
+
+def _delete(data: Dataset) -> None:
+    for run in find_runs(Workspace.default().runs):
+        if run.status().alive and run.dataset() == data.folder.resolve():
+            raise MedGANError(f"{run.name} is being trained on it; stop that first.")
+    shutil.rmtree(data.folder)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _is_grey_set(upload: str, colour: str) -> bool:
+    """Decided once for an upload, so that the preview shows what the set will be."""
+    return use_grey(find_records(sorted(Path(upload).iterdir())), colour)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -9,12 +9,10 @@ import streamlit as st
 
 from medgan.data.dataset import Dataset
 from medgan.data.split import HELDOUT
-from medgan.errors import CheckpointError
 from medgan.evaluation.report import load_report
 from medgan.evaluation.table import cell
-from medgan.runs.info import read_info
 from medgan.runs.models import ModelEntry
-from medgan.runs.record import Run, find_runs
+from medgan.runs.record import STOPPED, Run, find_runs
 from medgan.ui.charts import intervals
 from medgan.ui.components import (
     dataset_names,
@@ -60,8 +58,9 @@ def new_evaluation() -> None:
     )
     if right.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
         with plain_errors():
-            model = str(entry.folder)
-            record = jobs().evaluate(model, data.folder, count=int(count), lpips_net=str(network))
+            record = jobs().evaluate(
+                entry.spec, data.folder, name=entry.name, count=int(count), lpips_net=str(network)
+            )
             st.session_state["report"] = record.name
             st.rerun()
 
@@ -79,11 +78,7 @@ def _follow_model(entry: ModelEntry) -> None:
 
 
 def _trained_on(entry: ModelEntry) -> str | None:
-    try:
-        dataset = read_info(entry.folder).about.get("dataset", {})
-    except CheckpointError:
-        return None
-    return dataset.get("content_sha256")  # type: ignore[no-any-return]
+    return entry.info.about.get("dataset", {}).get("content_sha256")  # type: ignore[no-any-return]
 
 
 def _warnings(entry: ModelEntry, data: Dataset) -> None:
@@ -125,6 +120,8 @@ def _progress(record: Run, was_alive: bool) -> None:
             if st.button("Cancel", icon=":material/close:", key="cancel"):
                 record.request_stop()
         st.progress(status.progress, text=f"{status.message}…")
+    elif status.state == STOPPED:
+        st.info("Cancelled; there is no report.", icon=":material/info:")
     elif not (record.folder / "report.json").exists():
         st.error(status.message, icon=":material/error:")
 

@@ -46,12 +46,13 @@ def download(entry: ModelEntry) -> None:
     wanted = (entry.spec, str(entry.folder), seeds.start, seeds.stop)
     with right, plain_errors():
         if st.button(f"Make a ZIP of {len(seeds):,} images", icon=":material/folder_zip:", key="make_zip"):
+            _forget_zip()
             st.session_state["zip"] = (wanted, _make(entry, seeds))
     made_for, path = st.session_state.get("zip", (None, None))
     if made_for == wanted and path.exists():
         st.download_button(
             f"Download {path.stat().st_size / 1e6:.1f} MB",
-            path.read_bytes(),
+            path.read_bytes,  # only when it is asked for
             file_name=f"{safe_name(entry.name)}-seeds-{seeds.start}-{seeds.stop - 1}.zip",
             mime="application/zip",
             type="primary",
@@ -63,6 +64,12 @@ def download(entry: ModelEntry) -> None:
         "Each image is `images/seed-000017.png`; `manifest.csv` names seed, class, model and its sha256. "
         "Synthetic images are not anonymous by themselves: a model may repeat what it was trained on."
     )
+
+
+def _forget_zip() -> None:
+    _, old = st.session_state.pop("zip", (None, None))
+    if old is not None:
+        old.unlink(missing_ok=True)
 
 
 def _make(entry: ModelEntry, seeds: range) -> Path:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import streamlit as st
 
 import medgan
 from medgan.errors import MedGANError
+from medgan.files import write_json
 from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
 from medgan.workspace import Workspace, free_name, safe_name
 
@@ -60,20 +62,23 @@ class Jobs:
         with self._lock:
             if not run.status().alive:
                 dataset = run.config()["dataset"]["path"]
-                self._start(run, ["train", dataset, "--run", str(run.folder), "--resume"])
+                arguments = ["train", dataset, "--run", str(run.folder), "--resume"]
+                self._start(run, arguments, before=run.status())
 
-    def evaluate(self, model: str, dataset: Path, *, count: int, lpips_net: str) -> Run:
-        """Start an evaluation; its folder in `reports` gets `status.json` and `report.json`."""
+    def evaluate(self, model: str, dataset: Path, *, name: str, count: int, lpips_net: str) -> Run:
+        """Start an evaluation of the model that the specification `model` names; its folder in `reports`
+        gets `status.json` and `report.json`."""
         with self._lock:
-            name = free_name(self.workspace.reports, f"{safe_name(Path(model).name)}-on-{dataset.name}")
-            record = Run(self.workspace.reports / name)
+            free = free_name(self.workspace.reports, f"{safe_name(name)}-on-{dataset.name}")
+            record = Run(self.workspace.reports / free)
             record.folder.mkdir(parents=True)
+            write_json(record.folder / "config.json", {"model": model, "dataset": str(dataset)})
             out = str(record.folder / "report.json")
             options = ["--count", str(count), "--lpips-net", lpips_net, "--record", str(record.folder)]
             self._start(record, ["evaluate", model, str(dataset), "--out", out, *options])
         return record
 
-    def _start(self, run: Run, arguments: Sequence[str]) -> None:
+    def _start(self, run: Run, arguments: Sequence[str], before: Status | None = None) -> None:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
             "MEDGAN_HOME": str(self.workspace.root),
@@ -91,9 +96,8 @@ class Jobs:
         if os.name == "posix":
             psutil.Process(child.pid).nice(NICENESS)
         self._children = [c for c in self._children if c.poll() is None] + [child]
-        run.write_status(
-            Status(state=STARTING, message="Starting; loading PyTorch."), psutil.Process(child.pid)
-        )
+        starting = replace(before or Status(), state=STARTING, message="Starting; loading PyTorch")
+        run.write_status(starting, psutil.Process(child.pid))
 
 
 @st.cache_resource(show_spinner=False)
@@ -102,21 +106,25 @@ def jobs() -> Jobs:
     return Jobs(Workspace.default())
 
 
-def last_words(run: Run) -> str:
-    """The sentence with which a process that wrote no status ended, from its log; or an empty string."""
+def last_words(run: Run, *, since: float) -> str:
+    """The sentence with which a process ended that wrote no status after `since`, from its log; empty if
+    it left none."""
+    log = run.folder / "log.txt"
     try:
-        lines = (run.folder / "log.txt").read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
+        if log.stat().st_mtime < since:
+            return ""
+        lines = log.read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
     except OSError:
         return ""
-    said = [line.removeprefix("medgan: ") for line in lines if line.startswith("medgan: ")]
+    said = [line.removeprefix("medgan: ") for line in lines[-3:] if line.startswith("medgan: ")]
     return said[-1] if said else ""
 
 
 def explained(run: Run) -> Status:
     """The run's status; one that ended before it could say why gets the words of its log."""
     status = run.status()
-    if status.state == INTERRUPTED and status.step == 0:
-        status.message = last_words(run) or status.message
+    if status.state == INTERRUPTED:
+        status.message = last_words(run, since=status.heartbeat) or status.message
     return status
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
-from medgan.runs.models import ModelEntry, list_models
+from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
 from medgan.ui.components import picture, sheet
 from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
@@ -12,9 +14,9 @@ from medgan.ui.sampler import describe
 from medgan.workspace import Workspace
 
 KINDS = {
-    "ships": ("Ships with MedGAN", "None."),
-    "trained": ("Trained here", "None yet: what you train appears here with its first checkpoint."),
-    "hub": ("From the Hub", "None yet: pull one below."),
+    SHIPS: ("Ships with MedGAN", "None."),
+    TRAINED: ("Trained here", "None yet: what you train appears here with its first checkpoint."),
+    HUB: ("From the Hub", "None yet: pull one below."),
 }
 REFRESH = 0.7
 
@@ -45,7 +47,7 @@ def _card(entry: ModelEntry) -> None:
                 samples = picture(entry.folder / "samples.png")
                 if samples:
                     sheet(samples, f"Samples of {entry.name}")
-                st.markdown(_without_front_matter(card.read_text("utf-8", errors="replace")))
+                st.markdown(_for_this_page(card.read_text("utf-8", errors="replace")))
 
 
 def pull_form() -> None:
@@ -83,8 +85,9 @@ def _one(pull: Pull, number: int) -> None:
         st.success(f"{pull.repo} is here and ready to generate.", icon=":material/check_circle:")
 
 
-def _without_front_matter(text: str) -> str:
-    """A model card without the YAML block that is meant for the Hub."""
+def _for_this_page(text: str) -> str:
+    """A model card without the YAML block that is meant for the Hub and without its pictures: those of
+    the folder stand above it, and others would make the browser call a stranger's server."""
     if text.startswith("---"):
-        return text.partition("\n---")[2].lstrip("-\n")
-    return text
+        text = text.partition("\n---")[2].lstrip("-\n")
+    return re.sub(r"!\[[^\]]*\](\([^)]*\)|\[[^\]]*\])?", "", text)

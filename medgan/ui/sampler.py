@@ -11,7 +11,7 @@ import streamlit as st
 
 from medgan.errors import CheckpointError
 from medgan.images import png
-from medgan.runs.models import ModelEntry, list_models
+from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
 from medgan.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-KIND_WORDS = {"ships": "ships with MedGAN", "trained": "trained here", "hub": "from the Hub"}
+KIND_WORDS = {SHIPS: "ships with MedGAN", TRAINED: "trained here", HUB: "from the Hub"}
 
 
 def pick_model() -> ModelEntry | None:
@@ -41,12 +41,7 @@ def pick_model() -> ModelEntry | None:
 
 def describe(entry: ModelEntry) -> str:
     """One line on where a model comes from and what it was trained on."""
-    from medgan.runs.info import read_info
-
-    try:
-        about = read_info(entry.folder).about
-    except CheckpointError as error:
-        return str(error)
+    about = entry.info.about
     dataset = about.get("dataset", {})
     parts = [KIND_WORDS.get(entry.kind, entry.kind)]
     if about.get("preset"):

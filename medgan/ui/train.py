@@ -17,6 +17,7 @@ from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.navigation import link
 from medgan.workspace import Workspace
 
+MOST_ITERATIONS = 10_000_000
 REFRESH = 1.5
 """Seconds between two looks at a run that is alive."""
 
@@ -50,12 +51,13 @@ def _settings(data: Dataset, config: TrainConfig) -> dict[str, int]:
         batch = left.number_input(
             "Batch size", 2, 256, config.batch_size, help="Images a step. Less needs less memory."
         )
-        usual = -(-images // int(batch)) * config.epochs
+        per_epoch = -(-images // int(batch))
+        usual = min(per_epoch * config.epochs, MOST_ITERATIONS)
         iterations = middle.number_input(
-            "Iterations", 1, 1_000_000, usual, key=f"iterations-{usual}", help="Steps in all."
+            "Iterations", 1, MOST_ITERATIONS, usual, key=f"iterations-{usual}", help="Steps in all."
         )
         seed = right.number_input("Seed", 0, 2**31 - 1, 0, help="Another seed is another training.")
-    epochs = int(iterations) * int(batch) / images
+    epochs = int(iterations) / per_epoch
     st.caption(f"{int(iterations):,} steps of {int(batch)} images: each is seen about {epochs:.0f} times.")
     return {"iterations": int(iterations), "batch_size": int(batch), "seed": int(seed)}
 
@@ -154,7 +156,7 @@ def _samples(run: Run) -> None:
     if not paths:
         return
     steps = [step_of(path) for path in paths]
-    st.markdown("**Samples of 36 fixed seeds**: the same latents, drawn as the generator learns.")
+    st.markdown("**Samples of 36 fixed seeds**: the same 36 random inputs, drawn as the generator learns.")
     chosen = steps[-1]
     if len(steps) > 1 and st.toggle("Look back through training", key="look_back"):
         chosen = st.select_slider("Step", steps, value=steps[-1], key="sample_step")

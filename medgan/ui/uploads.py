@@ -47,7 +47,6 @@ def forget() -> None:
 
 def _store(files: list[UploadedFile]) -> Path:
     uploads = Workspace.default().uploads
-    _delete_stale(uploads)
     folder = uploads / uuid.uuid4().hex
     folder.mkdir()
     for file in files:
@@ -61,7 +60,8 @@ def _store(files: list[UploadedFile]) -> Path:
     return folder
 
 
-def _delete_stale(uploads: Path) -> None:
-    for folder in uploads.iterdir():
-        if time.time() - folder.stat().st_mtime > STALE:
-            shutil.rmtree(folder, ignore_errors=True)
+def delete_stale(workspace: Workspace) -> None:
+    """Delete uploads that never became a data set, and ZIPs made for download, after a day."""
+    for path in [*workspace.uploads.iterdir(), *workspace.exports.iterdir()]:
+        if time.time() - path.stat().st_mtime > STALE:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -8,17 +8,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from medgan.ui.uploads import delete_stale
+from medgan.workspace import Workspace
+
 TABLES_AND_CHARTS = ("numpy", "pandas", "plotly.graph_objects", "PIL.Image")
 """Imported ahead, since tables and charts need them; torch waits until a model is opened."""
 
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
-    """Start the imports in the background as the server comes up."""
-    threading.Thread(target=_import, name="warm-up", daemon=True).start()
+    """Start it in the background as the server comes up."""
+    threading.Thread(target=_prepare, name="warm-up", daemon=True).start()
     yield
 
 
-def _import() -> None:
+def _prepare() -> None:
+    delete_stale(Workspace.default())
     for name in TABLES_AND_CHARTS:
         importlib.import_module(name)

@@ -67,7 +67,9 @@ def test_a_dead_process_is_interrupted_and_never_running(run: Run, state: str) -
     assert (status.state, status.step) == (INTERRUPTED, 40)
     assert status.resumable
     assert not status.alive
-    assert "can resume" in status.message
+    assert status.message == "The process ended unexpectedly."
+    (run.folder / "checkpoints" / "step-000040").mkdir(parents=True)
+    assert "can resume from its last checkpoint" in run.status().message
 
 
 def test_a_process_that_ended_but_was_not_collected_is_interrupted(run: Run) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ import torch
 from medgan.errors import ConfigError
 from medgan.training import devices
 from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve
-from medgan.workspace import Workspace
+from medgan.workspace import device_locks
 
 CPU = torch.device("cpu")
 
@@ -63,8 +62,7 @@ def test_a_core_is_left_for_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> No
     assert torch.get_num_threads() == 1
 
 
-def test_a_second_training_waits_for_the_device_and_says_so(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+def test_a_second_training_waits_for_the_device_and_says_so() -> None:
     waiting, order = threading.Event(), []
 
     def second() -> None:
@@ -72,10 +70,10 @@ def test_a_second_training_waits_for_the_device_and_says_so(tmp_path: Path) -> N
             waiting.set()
             return True
 
-        with reserve(workspace, CPU, wait) as mine:
+        with reserve(CPU, wait) as mine:
             order.append(("second", mine))
 
-    with reserve(workspace, CPU, lambda: pytest.fail("nobody has it yet")) as mine:
+    with reserve(CPU, lambda: pytest.fail("nobody has it yet")) as mine:
         thread = threading.Thread(target=second)
         thread.start()
         assert waiting.wait(timeout=60)
@@ -84,31 +82,28 @@ def test_a_second_training_waits_for_the_device_and_says_so(tmp_path: Path) -> N
     assert order == [("first", True), ("second", True)]
 
 
-def test_waiting_can_be_given_up(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    with reserve(workspace, CPU, lambda: True), reserve(workspace, CPU, lambda: False) as mine:
+def test_waiting_can_be_given_up() -> None:
+    with reserve(CPU, lambda: True), reserve(CPU, lambda: False) as mine:
         assert not mine
-    with reserve(workspace, CPU, lambda: pytest.fail("it is free again")) as mine:
+    with reserve(CPU, lambda: pytest.fail("it is free again")) as mine:
         assert mine
 
 
-def test_another_device_need_not_wait(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+def test_another_device_need_not_wait() -> None:
     busy = pytest.fail
     with (
-        reserve(workspace, CPU, lambda: busy("cpu")),
-        reserve(workspace, torch.device("cuda", 0), lambda: busy("cuda 0")),
-        reserve(workspace, torch.device("cuda", 1), lambda: busy("cuda 1")),
+        reserve(CPU, lambda: busy("cpu")),
+        reserve(torch.device("cuda", 0), lambda: busy("cuda 0")),
+        reserve(torch.device("cuda", 1), lambda: busy("cuda 1")),
     ):
         pass
 
 
-def test_the_reservation_of_a_killed_process_ends_with_it(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+def test_the_reservation_of_a_killed_process_ends_with_it() -> None:
     hold = f"""
 import time
 from filelock import FileLock
-with FileLock({str(workspace.locks / "cpu.lock")!r}):
+with FileLock({str(device_locks() / "cpu.lock")!r}):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -122,6 +117,6 @@ with FileLock({str(workspace.locks / "cpu.lock")!r}):
             holder.kill()
             return True
 
-        with reserve(workspace, CPU, wait) as mine:
+        with reserve(CPU, wait) as mine:
             assert mine
             assert waited

@@ -19,7 +19,6 @@ from medgan.runs.record import FAILED, FINISHED, QUEUED, STOPPED, Run, Status
 from medgan.training.devices import reserve
 from medgan.training.loop import train
 from medgan.training.saving import TENSORS
-from medgan.workspace import Workspace
 from tests.training.watching import LOSSES, MakeRequest, Watcher
 
 
@@ -128,7 +127,7 @@ def test_a_training_that_is_stopped_while_it_waits_for_the_device_has_trained_no
     def interrupted() -> bool:
         return any(report.state == QUEUED for report in watcher.reports)
 
-    with reserve(Workspace.default(), torch.device("cpu"), lambda: True):
+    with reserve(torch.device("cpu"), lambda: True):
         status = train(request_for(), interrupted=interrupted, report=watcher.report)
     queued = next(report for report in watcher.reports if report.state == QUEUED)
     assert "another training is using cpu" in queued.message

@@ -15,7 +15,6 @@ from medgan.runs.record import FAILED, FINISHED, INTERRUPTED, STOPPED, Run
 from medgan.training.devices import reserve
 from medgan.training.loop import train
 from medgan.training.saving import TENSORS
-from medgan.workspace import Workspace
 from tests.training.watching import MakeRequest, Watcher, losses, training_tensors, watch
 
 
@@ -148,7 +147,7 @@ def test_when_no_checkpoint_can_be_read_it_says_so_and_deletes_nothing(request_f
 def test_a_resumed_run_shows_its_progress_from_the_first_report(request_for: MakeRequest) -> None:
     watch(request_for(), stop_at=4)
     watcher = Watcher()
-    with reserve(Workspace.default(), torch.device("cpu"), lambda: True):
+    with reserve(torch.device("cpu"), lambda: True):
         train(request_for(resume=True), interrupted=lambda: len(watcher.reports) > 1, report=watcher.report)
     assert watcher.reports[-1].state == STOPPED
     assert watcher.reports[-1].step == 4
