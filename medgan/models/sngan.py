@@ -7,12 +7,13 @@ follow. Its oddities are kept on purpose, each with a comment, so that preset `p
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from medgan.config import ModelConfig
-from medgan.models.layers import dcgan_init, wrap_spectral_norm
+from medgan.models.layers import Down, Up, dcgan_init, wrap_spectral_norm
 
 
 class Generator(nn.Module):
@@ -27,11 +28,11 @@ class Generator(nn.Module):
         stages = int(math.log2(config.size)) - 2  # doublings from 4x4
         widths = [config.ngf * 2**k for k in reversed(range(stages))]
         layers: list[nn.Module] = [nn.ConvTranspose2d(config.latent, widths[0], 4, 1, 0, bias=False)]
-        for narrow, wide in zip(widths[1:], widths, strict=False):
+        for wide, narrow in pairwise(widths):
             layers += [nn.BatchNorm2d(wide), nn.ReLU(inplace=True)]
-            layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
+            layers += [Up(wide, narrow)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(widths[-1], config.channels, 4, 2, 1, bias=False), nn.Tanh()]
+        layers += [Up(widths[-1], config.channels), nn.Tanh()]
         self.latent = config.latent
         self.main = nn.Sequential(*layers)
         self.apply(dcgan_init)
@@ -49,13 +50,12 @@ class Discriminator(nn.Module):
         super().__init__()
         stages = int(math.log2(config.size)) - 2
         widths = [config.ndf * 2**k for k in range(stages)]
-        layers: list[nn.Module] = [nn.Conv2d(config.channels, widths[0], 4, 2, 1, bias=False)]
+        layers: list[nn.Module] = [Down(config.channels, widths[0])]
         layers += [nn.LeakyReLU(0.2, inplace=True)]
-        for narrow, wide in zip(widths, widths[1:], strict=False):
-            # Batch norm after spectral norm cancels it (BN(c W x) = BN(W x)), for the first convolution
-            # too, since leaky ReLU passes the factor on to the next: only the last one is constrained.
-            # The paper says both; so both are here.
-            layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide)]
+        for narrow, wide in pairwise(widths):
+            # Batch norm after spectral norm cancels it (BN(c W x) = BN(W x)), so only the first and
+            # the last convolution stay constrained. The paper says both; so both are here.
+            layers += [Down(narrow, wide), nn.BatchNorm2d(wide)]
             layers += [nn.LeakyReLU(0.2, inplace=True)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)]
         self.main = nn.Sequential(*layers)

@@ -24,10 +24,7 @@ class StepResult:
 
 
 class GanStep:
-    """The two networks with their optimisers.
-
-    Call it with real images `(N, C, S, S)` float in [-1, 1] and latents `(N, latent)` on the device.
-    """
+    """The two networks with their optimisers; calling it does one step."""
 
     def __init__(
         self, model: ModelConfig, train: TrainConfig, device: torch.device, precision: torch.dtype
@@ -40,6 +37,8 @@ class GanStep:
         self.optimizer_d = _adam(self.discriminator, train)
 
     def __call__(self, real: Tensor, latents: Tensor) -> StepResult:
+        """One update of each network from real images `(N, C, S, S)`, float in [-1, 1], and latents
+        `(N, latent)`, both on the device."""
         real = real.contiguous(memory_format=torch.channels_last)
         with self.autocast():
             fake = self.generator(latents)
@@ -80,7 +79,10 @@ class GanStep:
         return loss.detach()
 
     def _place(self, network: nn.Module) -> nn.Module:
-        return network.to(self.device).to(memory_format=torch.channels_last).train()
+        # On a CPU the weights keep the plain layout: spectral norm and the matrix products of `layers`
+        # take them as matrices, and convolutions follow the layout of their input anyhow.
+        layout = torch.contiguous_format if self.device.type == "cpu" else torch.channels_last
+        return network.to(self.device).to(memory_format=layout).train()
 
 
 def _adam(network: nn.Module, train: TrainConfig) -> torch.optim.Optimizer:

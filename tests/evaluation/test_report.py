@@ -124,7 +124,7 @@ def test_the_notes_say_that_held_out_images_were_not_seen_when_the_content_hash_
     assert "it has not seen the held-out images" in notes
 
 
-@pytest.mark.parametrize("about", [{}, {"dataset": {"content_sha256": "f00"}}, {"dataset": "a folder"}])
+@pytest.mark.parametrize("about", [{}, {"dataset": {"content_sha256": "f00"}}])
 def test_the_notes_say_that_it_cannot_be_known_otherwise(
     about: dict[str, object], dataset: Dataset, tmp_path: Path
 ) -> None:

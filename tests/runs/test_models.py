@@ -13,7 +13,7 @@ import pytest
 from medgan.config import ModelConfig
 from medgan.errors import CheckpointError
 from medgan.runs import models
-from medgan.runs.info import ModelInfo
+from medgan.runs.info import ModelInfo, read_info
 from medgan.runs.models import find_model, list_models, pulled_folder, read_source, repo_of
 from medgan.workspace import Workspace
 
@@ -204,3 +204,22 @@ def test_listing_models_needs_no_torch() -> None:
         "m.list_models(Workspace.default()); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"step": "2000"},
+        {"dataset": None},
+        {"dataset": ["a"]},
+        {"dataset": {"classes": [1]}},
+        {"dataset": {"classes": {"nevus": 3}}},
+        {"name": 7},
+        "words",
+    ],
+)
+def test_facts_of_a_kind_that_pages_cannot_show_are_refused(tmp_path: Path, about: object) -> None:
+    config = {"format": 1, "model": {"ngf": 4, "ndf": 4}, "about": about}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError):
+        read_info(tmp_path)
