@@ -53,8 +53,9 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = [Down(config.channels, widths[0])]
         layers += [nn.LeakyReLU(0.2, inplace=True)]
         for narrow, wide in pairwise(widths):
-            # Batch norm after spectral norm cancels it (BN(c W x) = BN(W x)), so only the first and
-            # the last convolution stay constrained. The paper says both; so both are here.
+            # Batch norm after spectral norm cancels it (BN(c W x) = BN(W x)), for the first convolution
+            # too, since leaky ReLU passes the factor on to the next: only the last one is constrained.
+            # The paper says both; so both are here.
             layers += [Down(narrow, wide), nn.BatchNorm2d(wide)]
             layers += [nn.LeakyReLU(0.2, inplace=True)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)]

@@ -47,6 +47,7 @@ def new_evaluation() -> None:
         data = pick_dataset("Judge against the held-out images of")
     if data is None:
         return
+    fits = _fits(entry, data)
     _warnings(entry, data)
     left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
     count = left.number_input("Images to generate", 16, 4096, 256, step=16)
@@ -56,7 +57,9 @@ def new_evaluation() -> None:
         format_func=lambda key: NETWORKS[key],
         help="Downloaded on first use. LPIPS of one network cannot be compared with that of another.",
     )
-    if right.button("Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate"):
+    if right.button(
+        "Evaluate", type="primary", icon=":material/play_arrow:", key="evaluate", disabled=not fits
+    ):
         with plain_errors():
             record = jobs().evaluate(
                 entry.spec, data.folder, name=entry.name, count=int(count), lpips_net=str(network)
@@ -79,6 +82,18 @@ def _follow_model(entry: ModelEntry) -> None:
 
 def _trained_on(entry: ModelEntry) -> str | None:
     return entry.info.about.get("dataset", {}).get("content_sha256")  # type: ignore[no-any-return]
+
+
+def _fits(entry: ModelEntry, data: Dataset) -> bool:
+    model, words = entry.info.model, {1: "grey", 3: "colour"}
+    fits = (model.channels, model.size) == (data.channels, data.size)
+    if not fits:
+        st.warning(
+            f"This model makes {words[model.channels]} images of {model.size} pixels, {data.name} holds "
+            f"{words[data.channels]} images of {data.size}: choose a model and a data set that fit.",
+            icon=":material/warning:",
+        )
+    return fits
 
 
 def _warnings(entry: ModelEntry, data: Dataset) -> None:

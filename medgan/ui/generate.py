@@ -26,7 +26,7 @@ def explore() -> ModelEntry | None:
     if entry is None:
         empty("There is no model yet.", "train", "Train one")
         return None
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
     seed = left.slider("Seed", 0, LAST_SEED, key="seed", persist_state="session", help=SEED_HELP)
     count = right.segmented_control(
         "Images", COUNTS, default=16, key="shown", required=True, persist_state="session"

@@ -151,6 +151,9 @@ def test_evaluate_makes_a_report_with_all_rows(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no weights: LPIPS is absent, the others stand
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     app = open_page("evaluate")
+    assert "makes colour images" in app.warning[0].value, "the model that ships comes first"
+    assert app.button(key="evaluate").disabled
+    app.selectbox(key="model").set_value("hub:someone/tiny").run()
     app.number_input[0].set_value(16)
     app.button(key="evaluate").click().run()
     assert not app.exception
