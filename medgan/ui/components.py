@@ -23,7 +23,7 @@ from medgan.runs.record import (
     Status,
 )
 from medgan.ui.navigation import link
-from medgan.workspace import Workspace
+from medgan.ui.session import workspace
 
 STATE_COLOURS = {
     RUNNING: "green",
@@ -81,7 +81,7 @@ def sheet(data: bytes, caption: str) -> None:
 
 def dataset_names() -> list[str]:
     """Names of the prepared data sets, newest first."""
-    folders = [path.parent for path in Workspace.default().datasets.glob("[!.]*/dataset.json")]
+    folders = [path.parent for path in workspace().datasets.glob("[!.]*/dataset.json")]
     return [f.name for f in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True)]
 
 
@@ -98,7 +98,7 @@ def pick_dataset(label: str = "Data set") -> Dataset | None:
 def open_dataset(name: str) -> Dataset | None:
     """The data set of this name, or None with the reason shown."""
     try:
-        return Dataset(Workspace.default().datasets / name)
+        return Dataset(workspace().datasets / name)
     except DataError as error:
         st.error(str(error), icon=":material/error:")
         return None

@@ -21,7 +21,8 @@ from medgan.runs.record import find_runs
 from medgan.ui import uploads
 from medgan.ui.components import dataset_names, gallery, open_dataset, plain_errors, progress_bar
 from medgan.ui.navigation import link
-from medgan.workspace import Workspace, safe_name
+from medgan.ui.session import workspace
+from medgan.workspace import safe_name
 
 DEMO, UPLOAD = "Built-in demo images", "Upload your own"
 PREVIEWS, SHOWN = 6, 21
@@ -66,7 +67,7 @@ def _from_phantom() -> None:
         horizontal=True,
         label_visibility="collapsed",
     )
-    gallery([_phantom_png(kind, seed) for seed in range(14)], [""] * 14, width=90)
+    gallery([_phantom_png(kind, seed) for seed in range(12)], [""] * 12, width=90)
     with st.form("phantom"):
         left, middle, right = st.columns(3)
         name = left.text_input("Name", value=f"demo-{kind}", key=f"phantom_name_{kind}")
@@ -142,7 +143,7 @@ def _page_of(items: Any, per_page: int, key: str) -> Any:
 
 
 def _free_folder(name: str) -> Path:
-    folder = Workspace.default().datasets / safe_name(name)
+    folder = workspace().datasets / safe_name(name)
     if folder.exists():
         raise MedGANError(f"There is a data set {folder.name!r} already; choose another name.")
     return folder
@@ -223,7 +224,7 @@ def _links_and_delete(data: Dataset) -> None:
 
 
 def _delete(data: Dataset) -> None:
-    for run in find_runs(Workspace.default().runs):
+    for run in find_runs(workspace().runs):
         if run.status().alive and run.dataset() == data.folder.resolve():
             raise MedGANError(f"{run.name} is being trained on it; stop that first.")
     shutil.rmtree(data.folder)

@@ -24,7 +24,7 @@ from medgan.ui.components import (
 )
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.sampler import pick_model
-from medgan.workspace import Workspace
+from medgan.ui.session import workspace
 
 NETWORKS = {"alex": "AlexNet (233 MB)", "squeeze": "SqueezeNet (5 MB)", "vgg": "VGG-16 (528 MB)"}
 PAIRINGS = {
@@ -48,7 +48,8 @@ def new_evaluation() -> None:
     if data is None:
         return
     fits = _fits(entry, data)
-    _warnings(entry, data)
+    if fits:
+        _warnings(entry, data)
     left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
     count = left.number_input("Images to generate", 16, 4096, 256, step=16)
     network = middle.selectbox(
@@ -110,7 +111,7 @@ def _warnings(entry: ModelEntry, data: Dataset) -> None:
 
 def reports() -> None:
     """The chosen report (the newest by default), live while it is being made."""
-    records = {record.name: record for record in find_runs(Workspace.default().reports)}
+    records = {record.name: record for record in find_runs(workspace().reports)}
     if not records:
         st.info("No report yet. An evaluation takes a minute or two.", icon=":material/info:")
         return

@@ -10,7 +10,8 @@ import streamlit as st
 from medgan.runs.models import ModelEntry
 from medgan.ui.components import empty, gallery, plain_errors, progress_bar
 from medgan.ui.sampler import export_zip, pick_model, samples
-from medgan.workspace import Workspace, safe_name
+from medgan.ui.session import workspace
+from medgan.workspace import safe_name
 
 COUNTS = (4, 8, 16, 32)
 LAST_SEED = 9999
@@ -73,5 +74,5 @@ def _forget_zip() -> None:
 
 
 def _make(entry: ModelEntry, seeds: range) -> Path:
-    out = Workspace.default().exports / f"{uuid.uuid4().hex}.zip"
+    out = workspace().exports / f"{uuid.uuid4().hex}.zip"
     return export_zip(entry, seeds, out, progress_bar("Image"))

@@ -7,7 +7,8 @@ import streamlit as st
 from medgan.runs.record import find_runs
 from medgan.ui.components import dataset_names, picture
 from medgan.ui.navigation import link
-from medgan.workspace import CHECKPOINTS, Workspace
+from medgan.ui.session import workspace
+from medgan.workspace import CHECKPOINTS
 
 STEPS = (
     ("data", "1. Data", "Bring 100 to 1000 images, or take the built-in ones. A part is kept for judging."),
@@ -47,7 +48,7 @@ def steps() -> None:
 
 def at_work() -> None:
     """Trainings that are going on."""
-    for run in find_runs(Workspace.default().runs):
+    for run in find_runs(workspace().runs):
         status = run.status()
         if status.alive:
             st.progress(status.progress, text=f"{run.name}: step {status.step:,} of {status.iterations:,}")
@@ -55,8 +56,8 @@ def at_work() -> None:
 
 def workspace_counts() -> None:
     """How much there is in the workspace."""
-    workspace = Workspace.default()
+    space = workspace()
     st.caption(
-        f"Data sets here: {len(dataset_names())} · runs: {len(find_runs(workspace.runs))} · "
-        f"folder: `{workspace.root}`"
+        f"Data sets here: {len(dataset_names())} · runs: {len(find_runs(space.runs))} · "
+        f"folder: `{space.root}`"
     )

@@ -22,6 +22,7 @@ import medgan
 from medgan.errors import MedGANError
 from medgan.files import write_json
 from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
+from medgan.ui.session import workspace
 from medgan.workspace import Workspace, free_name, safe_name
 
 NICENESS = 5
@@ -100,10 +101,14 @@ class Jobs:
         run.write_status(starting, psutil.Process(child.pid))
 
 
-@st.cache_resource(show_spinner=False)
 def jobs() -> Jobs:
-    """The one registry of this server, for all pages and visitors."""
-    return Jobs(Workspace.default())
+    """The registry of this visitor's workspace, the same on all pages."""
+    return _jobs(workspace())
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs(space: Workspace) -> Jobs:
+    return Jobs(space)
 
 
 def last_words(run: Run, *, since: float) -> str:

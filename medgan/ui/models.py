@@ -11,7 +11,7 @@ from medgan.ui.components import picture, sheet
 from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
 from medgan.ui.sampler import describe
-from medgan.workspace import Workspace
+from medgan.ui.session import workspace
 
 KINDS = {
     SHIPS: ("Ships with MedGAN", "None."),
@@ -23,7 +23,7 @@ REFRESH = 0.7
 
 def shelves() -> None:
     """All models by where they come from."""
-    entries = list_models(Workspace.default())
+    entries = list_models(workspace())
     for kind, (title, nothing) in KINDS.items():
         st.subheader(title)
         mine = [entry for entry in entries if entry.kind == kind]

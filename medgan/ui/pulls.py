@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from medgan.errors import MedGANError
+from medgan.ui.session import workspace
 from medgan.workspace import Workspace
 
 
@@ -71,7 +72,11 @@ class Pulls:
             pull.finished = True
 
 
-@st.cache_resource(show_spinner=False)
 def pulls() -> Pulls:
-    """The one registry of this server."""
-    return Pulls(Workspace.default())
+    """The registry of this visitor's workspace."""
+    return _pulls(workspace())
+
+
+@st.cache_resource(show_spinner=False)
+def _pulls(space: Workspace) -> Pulls:
+    return Pulls(space)

@@ -12,7 +12,7 @@ import streamlit as st
 from medgan.errors import CheckpointError
 from medgan.images import png
 from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
-from medgan.workspace import Workspace
+from medgan.ui.session import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ KIND_WORDS = {SHIPS: "ships with MedGAN", TRAINED: "trained here", HUB: "from th
 
 def pick_model() -> ModelEntry | None:
     """A select box of all models, kept in the URL; None where there is none."""
-    entries = {entry.spec: entry for entry in list_models(Workspace.default())}
+    entries = {entry.spec: entry for entry in list_models(workspace())}
     if not entries:
         return None
     spec = st.selectbox(

@@ -15,7 +15,7 @@ from medgan.ui.charts import curves
 from medgan.ui.components import duration, pick_dataset, picture, plain_errors, sheet, state_badge
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.navigation import link
-from medgan.workspace import Workspace
+from medgan.ui.session import workspace
 
 MOST_ITERATIONS = 10_000_000
 REFRESH = 1.5
@@ -64,7 +64,7 @@ def _settings(data: Dataset, config: TrainConfig) -> dict[str, int]:
 
 def watch() -> None:
     """The chosen run (by default the one at work, else the newest), live while it is alive."""
-    runs = {run.name: run for run in find_runs(Workspace.default().runs)}
+    runs = {run.name: run for run in find_runs(workspace().runs)}
     if not runs:
         st.info("No run yet. What you start appears here and stays when you close the tab.")
         return
@@ -167,7 +167,7 @@ def _samples(run: Run) -> None:
 
 def compare_runs() -> None:
     """A table of all runs."""
-    runs = find_runs(Workspace.default().runs)
+    runs = find_runs(workspace().runs)
     if runs:
         st.subheader("All runs")
         st.dataframe([_row(run) for run in runs], hide_index=True)

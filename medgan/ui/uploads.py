@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from medgan.data.intake import EXTENSIONS
+from medgan.ui.session import workspace
 from medgan.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def forget() -> None:
 
 
 def _store(files: list[UploadedFile]) -> Path:
-    uploads = Workspace.default().uploads
+    uploads = workspace().uploads
     folder = uploads / uuid.uuid4().hex
     folder.mkdir()
     for file in files:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from medgan.ui.session import workspace
 from medgan.ui.uploads import delete_stale
-from medgan.workspace import Workspace
 
 TABLES_AND_CHARTS = ("numpy", "pandas", "plotly.graph_objects", "PIL.Image")
 """Imported ahead, since tables and charts need them; torch waits until a model is opened."""
@@ -23,6 +23,6 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def _prepare() -> None:
-    delete_stale(Workspace.default())
+    delete_stale(workspace())
     for name in TABLES_AND_CHARTS:
         importlib.import_module(name)
