@@ -135,7 +135,8 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
 
 def _generate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.generation.export import export, only_class, parse_seeds
-    from medgan.runs.checkpoint import load_generator, model_sha256
+    from medgan.runs.checkpoint import load_generator
+    from medgan.runs.info import model_sha256
 
     seeds = parse_seeds(options.seeds)
     folder = _model_folder(options.model)

@@ -20,26 +20,10 @@ from torch import Tensor, nn
 
 from medgan.errors import CheckpointError, ConfigError
 from medgan.models.build import build_generator
-from medgan.runs.info import CARD, CONFIG, FORMAT, MODEL_FILES, WEIGHTS, ModelInfo, model_sha256, read_info
+from medgan.runs.info import CONFIG, WEIGHTS, ModelInfo, read_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-__all__ = [
-    "CARD",
-    "CONFIG",
-    "FORMAT",
-    "MODEL_FILES",
-    "WEIGHTS",
-    "ModelInfo",
-    "load_generator",
-    "load_into",
-    "model_sha256",
-    "network_state",
-    "read_info",
-    "read_tensors",
-    "save_model",
-]
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 

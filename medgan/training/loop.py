@@ -20,7 +20,7 @@ from medgan.errors import DataError, MedGANError, RunError
 from medgan.files import write_bytes
 from medgan.generation.sampling import sample, with_standing_statistics
 from medgan.images import grid, png
-from medgan.runs.checkpoint import ModelInfo
+from medgan.runs.info import ModelInfo
 from medgan.runs.record import (
     FAILED,
     FINISHED,

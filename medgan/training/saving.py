@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from medgan.errors import CheckpointError
 from medgan.files import write_folder
-from medgan.runs.checkpoint import ModelInfo, load_into, network_state, read_tensors, save_model
+from medgan.runs.checkpoint import load_into, network_state, read_tensors, save_model
+from medgan.runs.info import ModelInfo
 from medgan.training.step import GanStep
 
 TENSORS, STATE = "training.safetensors", "training.json"

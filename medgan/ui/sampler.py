@@ -66,7 +66,7 @@ def export_zip(
 ) -> Path:
     """Write the images of `seeds` as a ZIP, as `python -m medgan generate` does."""
     from medgan.generation.export import export, only_class
-    from medgan.runs.checkpoint import model_sha256
+    from medgan.runs.info import model_sha256
 
     generator, about = _load(str(entry.folder), _version(entry.folder))
     return export(

@@ -10,7 +10,8 @@ from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset, store
 from medgan.files import write_folder
 from medgan.models.build import build_generator
-from medgan.runs.checkpoint import ModelInfo, save_model
+from medgan.runs.checkpoint import save_model
+from medgan.runs.info import ModelInfo
 
 
 def smooth_images(n: int, channels: int, size: int = 64, seed: int = 0) -> np.ndarray:

@@ -9,7 +9,8 @@ import pytest
 
 from medgan.config import ModelConfig
 from medgan.models.build import build_generator
-from medgan.runs.checkpoint import ModelInfo, save_model
+from medgan.runs.checkpoint import save_model
+from medgan.runs.info import ModelInfo
 from medgan.workspace import Workspace
 from tests.hub.fakehub import NAME, FakeHub, Repo, serve
 

@@ -18,15 +18,8 @@ from medgan.config import ModelConfig
 from medgan.errors import CheckpointError
 from medgan.generation.sampling import sample
 from medgan.models.build import build_generator
-from medgan.runs.checkpoint import (
-    CONFIG,
-    WEIGHTS,
-    ModelInfo,
-    load_generator,
-    model_sha256,
-    read_info,
-    save_model,
-)
+from medgan.runs.checkpoint import load_generator, save_model
+from medgan.runs.info import CONFIG, WEIGHTS, ModelInfo, model_sha256, read_info
 
 MODEL = ModelConfig(channels=3, size=64, ngf=4, ndf=4, latent=16)
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.errors import CheckpointError
-from medgan.runs.checkpoint import ModelInfo, load_generator
+from medgan.runs.checkpoint import load_generator
+from medgan.runs.info import ModelInfo
 from medgan.training.saving import STATE, TENSORS, restore, save
 from medgan.training.step import GanStep
 

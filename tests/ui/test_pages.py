@@ -19,7 +19,8 @@ from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset, store
 from medgan.data.phantom import draw_set
 from medgan.models.build import build_generator
-from medgan.runs.checkpoint import ModelInfo, save_model
+from medgan.runs.checkpoint import save_model
+from medgan.runs.info import ModelInfo
 from medgan.runs.record import FINISHED, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
