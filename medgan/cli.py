@@ -44,6 +44,8 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.data.intake import find_records
     from medgan.data.split import heldout_count
 
+    if 1 <= options.heldout < 2:
+        raise DataError("--heldout 1 would keep one image; give a fraction below 1, or a count of 2 or more.")
     out = Path(options.out)
     sources = [str(source) for source in options.source]
     with Bar("image") as bar:
@@ -52,11 +54,12 @@ def _prepare(options: argparse.Namespace) -> dict[str, Any]:
 
             kind = _only_phantom(sources)
             refuse_existing(out)
-            heldout_count(options.heldout, options.count)
+            if options.count >= 4:  # fewer are refused by draw_set
+                heldout_count(options.heldout, options.count)
             images, labels = draw_set(
                 kind, options.count, seed=options.seed, size=options.size, progress=bar.update
             )
-            name = options.name or f"Phantoms: {kind}"
+            name = options.name or out.name
             data = store(images, labels, out, name=name, heldout=options.heldout, seed=options.seed)
         else:
             data = prepare(
@@ -164,8 +167,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.training.devices import leave_a_core
 
     out = Path(options.out)
-    if out.is_dir():
-        raise DataError(f"{out} is a folder; name a file for the report, such as report.json.")
+    _refuse_to_replace(out)
     if options.record:
         leave_a_core()  # it was started from the dashboard, whose clicks want one
     with watched(options.record) as record, Bar("") as bar:
@@ -190,6 +192,17 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     say(text_table(report))
     say(f"Written to {out}")
     return report
+
+
+def _refuse_to_replace(out: Path) -> None:
+    """An earlier report may be replaced, nothing else."""
+    from medgan.evaluation.report import load_report
+
+    if out.exists():
+        try:
+            load_report(out)
+        except DataError:
+            raise DataError(f"{out} exists and is no report; choose another name.") from None
 
 
 def _models(options: argparse.Namespace) -> Any:

@@ -37,10 +37,12 @@ def export(
     """Write the images of `seeds` to `out` (a new folder, or a file that ends in `.zip`).
 
     `label` is the class in the manifest; empty where the model does not know one. The same arguments
-    give the same bytes. DataError if there are no seeds or the folder is not empty.
+    give the same bytes. DataError if there are no seeds, or there is something at `out` already.
     """
     if not seeds:
         raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
+    if out.is_file():
+        raise DataError(f"{out} exists already; choose another name.")
     opened = _zip_writer(out) if out.suffix.lower() == ".zip" else _folder_writer(out)
     with opened as write:
         rows = []
@@ -91,7 +93,7 @@ def _zip_writer(out: Path) -> Iterator[Write]:
 
 @contextmanager
 def _folder_writer(out: Path) -> Iterator[Write]:
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+    if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} exists and is not empty; choose another folder.")
     with aside(out) as temporary:
         (temporary / "images").mkdir(parents=True)

@@ -75,8 +75,8 @@ def usable(folder: Path) -> Path:
 
 
 def repo_of(spec: str) -> str | None:
-    """`owner/name` of a repository written as `owner/name` or `hub:owner/name`; None if it is neither."""
-    repo = spec.strip().removeprefix(HUB_PREFIX)
+    """`owner/name` of a repository written so, as `hub:owner/name` or as its address; None if it is none."""
+    repo = spec.strip().removeprefix(HUB_PREFIX).removeprefix("https://huggingface.co/").rstrip("/")
     return repo if _REPO.fullmatch(repo) else None
 
 

@@ -28,6 +28,8 @@ from medgan.files import write_bytes, write_json
 QUEUED, STARTING, RUNNING = "queued", "starting", "running"
 FINISHED, STOPPED, FAILED, INTERRUPTED = "finished", "stopped", "failed", "interrupted"
 ALIVE = (QUEUED, STARTING, RUNNING)
+STARTED_WITH = ("status.json", "log.txt", "stop", ".lock")
+"""What may lie in a run folder before its process has made the run."""
 SILENCE = 120.0
 """Seconds without a heartbeat after which a process on another machine counts as dead."""
 
@@ -85,11 +87,15 @@ class Run:
         write_json(self.folder / "config.json", dict(config))
 
     def refuse_existing(self) -> None:
-        """RunError if the folder holds a run already."""
+        """RunError if the folder holds a run already, or anything that is none."""
         if (self.folder / "config.json").exists():
             raise RunError(
                 f"{self.folder} holds a run already; add --resume to go on, or choose another name."
             )
+        if not self.folder.is_dir():
+            return
+        if any(path.name not in STARTED_WITH for path in self.folder.iterdir()):
+            raise RunError(f"{self.folder} holds other files; choose a new folder for the run.")
 
     def config(self) -> dict[str, Any]:
         """`config.json`; RunError if the folder is no run."""
@@ -102,7 +108,8 @@ class Run:
     def dataset(self) -> Path | None:
         """The folder of its data set; None if it does not say (yet)."""
         try:
-            return Path(self.config()["dataset"]["path"])
+            dataset = self.config()["dataset"]
+            return Path(dataset["path"] if isinstance(dataset, dict) else dataset)
         except (RunError, KeyError, TypeError):
             return None
 
@@ -118,10 +125,14 @@ class Run:
         status = self._read_status()
         if status.alive and not _is_alive(status):
             status.state = INTERRUPTED
-            status.message = "The process ended unexpectedly."
-            if self.latest():
-                status.message += " It can resume from its last checkpoint."
+            status.message = f"The process ended unexpectedly. {self._kept()}"
         return status
+
+    def _kept(self) -> str:
+        latest = self.latest()
+        if latest:
+            return f"It can resume from step {step_of(latest):,}, its last checkpoint."
+        return "Nothing was saved yet."
 
     def _read_status(self) -> Status:
         try:

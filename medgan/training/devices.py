@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
@@ -56,19 +57,20 @@ def leave_a_core() -> None:
 
 
 @contextmanager
-def reserve(device: torch.device, waiting: Callable[[], bool]) -> Iterator[bool]:
+def reserve(device: torch.device, waiting: Callable[[], bool], *, name: str = "") -> Iterator[bool]:
     """Hold `device` alone and yield True. While another training of this user has it, call `waiting`
     each second; when that returns False, give up and yield False.
 
-    The lock is the operating system's: it ends with the process that holds it, however that dies.
+    The lock is the operating system's: it ends with the process that holds it, however that dies. `name`
+    is what others are told of who holds it.
     """
-    name = device.type if device.index is None else f"{device.type}-{device.index}"
-    lock = FileLock(device_locks() / f"{name}.lock")
+    lock = FileLock(_lock_file(device))
     mine = False
     while not mine:
         try:
             lock.acquire(timeout=1.0)
             mine = True
+            _lock_file(device).with_suffix(".holder").write_text(name, "utf-8")
         except Timeout:
             if not waiting():
                 break
@@ -76,3 +78,16 @@ def reserve(device: torch.device, waiting: Callable[[], bool]) -> Iterator[bool]
         yield mine
     finally:
         lock.release()
+
+
+def holder(device: torch.device) -> str:
+    """The name under which `device` was reserved last; empty if nobody has said."""
+    try:
+        return _lock_file(device).with_suffix(".holder").read_text("utf-8")
+    except OSError:
+        return ""
+
+
+def _lock_file(device: torch.device) -> Path:
+    name = device.type if device.index is None else f"{device.type}-{device.index}"
+    return device_locks() / f"{name}.lock"

@@ -34,7 +34,7 @@ from medgan.runs.record import (
     step_of,
 )
 from medgan.training.batches import Batches, latents
-from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve
+from medgan.training.devices import choose_device, choose_precision, holder, leave_a_core, reserve
 from medgan.training.saving import restore_newest, save
 from medgan.training.step import GanStep, StepResult
 
@@ -181,7 +181,7 @@ class _Training:
         self.total = self.status.iterations = self.config.total_iterations(len(images))
         latest = self.run.latest() if self.request.resume else None
         self._progress(step_of(latest) if latest else 0)
-        with reserve(self.device, self._wait) as mine:
+        with reserve(self.device, self._wait, name=self.run.name) as mine:
             if not mine:
                 self._say(STOPPED, "Stopped while it was waiting for the device.")
                 return
@@ -283,7 +283,8 @@ class _Training:
                 self._log(done)
             if not (self.run.folder / "checkpoints" / step_name(done)).exists():
                 self._save(done)
-        words = {FINISHED: "Finished.", STOPPED: "Stopped; everything learned is saved."}
+        saved = "Stopped; everything learned is saved." if done else "Stopped before the first step."
+        words = {FINISHED: "Finished.", STOPPED: saved}
         self.status.seconds_left = None
         self._progress(done)
         self._say(state, words[state])
@@ -304,7 +305,8 @@ class _Training:
         self.report(self.status)
 
     def _wait(self) -> bool:
-        self._say(QUEUED, f"Waiting: another training is using {self.device}. It starts by itself.")
+        who = holder(self.device) or "another training"
+        self._say(QUEUED, f"Waiting: {who} is using {self.device}. It starts by itself.")
         return not self._stopping()
 
     def _stopping(self) -> bool:

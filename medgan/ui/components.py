@@ -79,6 +79,13 @@ def sheet(data: bytes, caption: str) -> None:
         st.image(data, caption=caption, width="stretch", output_format="PNG", alt=caption)
 
 
+def warn_of_dead_link(key: str, options: Sequence[str], what: str) -> None:
+    """Say so when the address names something that is not here; Streamlit drops it in silence."""
+    wanted = st.query_params.get(key)
+    if wanted and wanted not in options:
+        st.warning(f"There is no {what} `{wanted}` here (any more).", icon=":material/link_off:")
+
+
 def dataset_names() -> list[str]:
     """Names of the prepared data sets, newest first."""
     folders = [path.parent for path in workspace().datasets.glob("[!.]*/dataset.json")]
@@ -91,6 +98,7 @@ def pick_dataset(label: str = "Data set") -> Dataset | None:
     if not names:
         empty("There is no data set yet.", "data", "Make one on the Data page")
         return None
+    warn_of_dead_link("data", names, "data set")
     name = st.selectbox(label, names, key="data", bind="query-params")
     return open_dataset(name) if name else None
 

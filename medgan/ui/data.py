@@ -15,7 +15,7 @@ from medgan.data.dataset import Dataset, Rejection, decoded, prepare, store, use
 from medgan.data.intake import Record, find_records
 from medgan.data.phantom import PHANTOMS, draw, draw_set
 from medgan.data.split import HELDOUT, TRAIN
-from medgan.errors import MedGANError
+from medgan.errors import DataError, MedGANError
 from medgan.images import png, resize_and_crop, to_pil
 from medgan.runs.record import find_runs
 from medgan.ui import uploads
@@ -91,10 +91,25 @@ def _from_upload() -> None:
     if again.button("Start over", icon=":material/restart_alt:"):
         uploads.forget()
         st.rerun()
-    records = find_records(files)
+    records = _records_of(files)
     classes = sorted({record.label for record in records})
     head.markdown(f"**{len(records)} images** found, in {len(classes)} classes: {', '.join(classes[:8])}")
     _upload_form(records, Path(files[0]).stem)
+
+
+def _records_of(files: list[Path]) -> list[Record]:
+    """The images of all files; one bad archive does not lose the others."""
+    records, problems = [], []
+    for file in files:
+        try:
+            records += find_records([file])
+        except DataError as error:
+            problems.append(f"{file.name}: {error}")
+    if not records:
+        raise MedGANError(problems[0])
+    for problem in problems:
+        st.warning(problem, icon=":material/warning:")
+    return records
 
 
 def _upload_form(records: list[Record], suggestion: str) -> None:
@@ -104,7 +119,7 @@ def _upload_form(records: list[Record], suggestion: str) -> None:
     words = {"auto": "as the images are", "rgb": "colour", "grey": "grey"}
     colour = right.selectbox("Colour", list(words), format_func=lambda c: words[c])
     heldout = far.slider("Held out for judging", 10, 50, 25, step=5, format="%d %%")
-    grey = _is_grey_set(str(st.session_state[uploads.KEY]), str(colour))
+    grey = _is_grey_set(str(st.session_state[uploads.KEY]), str(colour), records)
     _preview(records, int(size), 1 if grey else 3)
     if st.button("Make this data set", type="primary"):
         data = prepare(
@@ -152,7 +167,9 @@ def _free_folder(name: str) -> Path:
 def _announce(data: Dataset) -> None:
     """Show the new data set below, after a rerun that puts the form back."""
     st.session_state["data"] = data.folder.name
-    st.session_state["data_made"] = f"The data set {data.name} is ready: {_parts(data)}."
+    left_out = len(data.info["rejected"])
+    lost = f" {left_out} files were left out; see below why." if left_out else ""
+    st.session_state["data_made"] = f"The data set {data.folder.name} is ready: {_parts(data)}.{lost}"
     st.rerun()
 
 
@@ -224,16 +241,16 @@ def _links_and_delete(data: Dataset) -> None:
 
 
 def _delete(data: Dataset) -> None:
-    for run in find_runs(workspace().runs):
+    for run in [*find_runs(workspace().runs), *find_runs(workspace().reports)]:
         if run.status().alive and run.dataset() == data.folder.resolve():
-            raise MedGANError(f"{run.name} is being trained on it; stop that first.")
+            raise MedGANError(f"{run.name} is at work on it; stop that first.")
     shutil.rmtree(data.folder)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _is_grey_set(upload: str, colour: str) -> bool:
+def _is_grey_set(upload: str, colour: str, _records: list[Record]) -> bool:
     """Decided once for an upload, so that the preview shows what the set will be."""
-    return use_grey(find_records(sorted(Path(upload).iterdir())), colour)
+    return use_grey(_records, colour)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

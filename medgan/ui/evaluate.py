@@ -21,6 +21,7 @@ from medgan.ui.components import (
     pick_dataset,
     plain_errors,
     state_badge,
+    warn_of_dead_link,
 )
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.sampler import pick_model
@@ -71,14 +72,16 @@ def new_evaluation() -> None:
 
 def _follow_model(entry: ModelEntry) -> None:
     """Offer the data set that the model was trained on, when the model changes."""
-    if st.session_state.get("followed_model") == entry.spec:
-        return
+    before = st.session_state.get("followed_model")
     st.session_state["followed_model"] = entry.spec
+    if before == entry.spec or (before is None and "data" in st.query_params):
+        return
     trained_on = _trained_on(entry)
     for name in dataset_names():
         data = open_dataset(name)
         if data is not None and data.info["content_sha256"] == trained_on:
             st.session_state["data"] = name
+            return
 
 
 def _trained_on(entry: ModelEntry) -> str | None:
@@ -115,7 +118,8 @@ def reports() -> None:
     if not records:
         st.info("No report yet. An evaluation takes a minute or two.", icon=":material/info:")
         return
-    if st.session_state.get("report") not in records:
+    warn_of_dead_link("report", list(records), "report")
+    if st.session_state.get("report") not in records and st.query_params.get("report") not in records:
         st.session_state["report"] = next(iter(records))
     name = st.selectbox("Report", list(records), key="report", bind="query-params")
     record = records[name]

@@ -62,8 +62,9 @@ def download(entry: ModelEntry) -> None:
             key="download_zip",
         )
     st.caption(
-        "Each image is `images/seed-000017.png`; `manifest.csv` names seed, class, model and its sha256. "
-        "Synthetic images are not anonymous by themselves: a model may repeat what it was trained on."
+        "Each image is `images/seed-000017.png`; `manifest.csv` names seed, class (where the model knows "
+        "one), model and its sha256. Synthetic images are not anonymous by themselves: a model may repeat "
+        "what it was trained on."
     )
 
 

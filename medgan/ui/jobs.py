@@ -19,6 +19,7 @@ import psutil
 import streamlit as st
 
 import medgan
+from medgan.data.dataset import Dataset
 from medgan.errors import MedGANError
 from medgan.files import write_json
 from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
@@ -63,6 +64,7 @@ class Jobs:
         with self._lock:
             if not run.status().alive:
                 dataset = run.config()["dataset"]["path"]
+                Dataset(dataset)  # its sentence is for the page, if the set is gone
                 arguments = ["train", dataset, "--run", str(run.folder), "--resume"]
                 self._start(run, arguments, before=run.status())
 
@@ -86,6 +88,8 @@ class Jobs:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }
         with (run.folder / "log.txt").open("ab") as log:
+            log.write(b"\n")  # an earlier process may have ended in the middle of a progress bar
+            log.flush()
             child = subprocess.Popen(
                 [sys.executable, "-m", "medgan", *arguments],
                 stdin=subprocess.DEVNULL,

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import streamlit as st
-
 from medgan.ui.navigation import run_chosen_page
 
 # An own file: an icon by name would be fetched from the internet.
 ICON = str(Path(__file__).resolve().parent / "assets" / "icon.svg")
 
-st.set_page_config(page_title="MedGAN", page_icon=ICON, layout="wide")
-run_chosen_page()
+run_chosen_page(ICON)

@@ -6,7 +6,7 @@ import re
 
 import streamlit as st
 
-from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
+from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models, repo_of
 from medgan.ui.components import picture, sheet
 from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
@@ -57,8 +57,9 @@ def pull_form() -> None:
         repo = left.text_input("Repository on the Hugging Face Hub", placeholder="owner/name")
         revision = middle.text_input("Revision", placeholder="main")
         pressed = right.form_submit_button("Pull", type="primary", icon=":material/cloud_download:")
-    if pressed and repo.strip():
-        pulls().start(repo.strip().removeprefix("hub:"), revision.strip() or None)
+    name = repo_of(repo)
+    if pressed and name:
+        pulls().start(name, revision.strip() or None)
     elif pressed:
         st.error("Give the repository as owner/name, as it stands in its address on the Hub.")
     busy = any(not pull.finished for pull in pulls().all)
@@ -76,13 +77,17 @@ def _one(pull: Pull, number: int) -> None:
     if not pull.finished:
         with st.container(horizontal=True, vertical_alignment="center"):
             size = f"{pull.done / 1e6:.1f} of {pull.total / 1e6:.1f} MB" if pull.total else "asking the Hub"
-            st.progress(pull.progress, text=f"{pull.repo}: {size}")
+            st.progress(pull.progress, text=f"`{pull.repo}`: {size}")
             if st.button("Cancel", key=f"cancel_pull_{number}"):
                 pull.cancel.set()
-    elif pull.error:
-        st.error(f"{pull.repo}: {pull.error}", icon=":material/error:")
+        return
+    if pull.error:
+        st.error(f"`{pull.repo}`: {pull.error}", icon=":material/error:")
     else:
-        st.success(f"{pull.repo} is here and ready to generate.", icon=":material/check_circle:")
+        st.success(f"`{pull.repo}` is here and ready to generate.", icon=":material/check_circle:")
+    if st.button("Dismiss", type="tertiary", key=f"dismiss_pull_{number}"):
+        pulls().forget(pull)
+        st.rerun(scope="fragment")
 
 
 def _for_this_page(text: str) -> str:

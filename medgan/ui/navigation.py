@@ -24,13 +24,16 @@ def link(name: str, label: str | None = None, *, model: str | None = None) -> No
     st.page_link(_path(name), label=label or title, icon=icon, query_params=query)
 
 
-def run_chosen_page() -> None:
-    """Show the menu and run the page that is chosen."""
+def run_chosen_page(icon: str) -> None:
+    """Show the menu and run the page that is chosen; `icon` is the file of the browser tab's icon."""
     pages = [
-        st.Page(_path(name), title=title, icon=icon, default=name == "home")
-        for name, (title, icon) in PAGES.items()
+        st.Page(_path(name), title=title, icon=symbol, default=name == "home")
+        for name, (title, symbol) in PAGES.items()
     ]
-    st.navigation(pages).run()
+    page = st.navigation(pages)
+    title = "MedGAN" if page.title == "Home" else f"{page.title} · MedGAN"
+    st.set_page_config(page_title=title, page_icon=icon, layout="wide")
+    page.run()
 
 
 def _path(name: str) -> Path:

@@ -50,6 +50,11 @@ class Pulls:
         threading.Thread(target=self._run, args=(pull,), daemon=True, name=f"pull {repo}").start()
         return pull
 
+    def forget(self, pull: Pull) -> None:
+        """Take a finished pull off the list."""
+        with self._lock:
+            self.all = [other for other in self.all if other is not pull]
+
     def _run(self, pull: Pull) -> None:
         from medgan.hub.transfer import pull as fetch
 

@@ -12,6 +12,7 @@ import streamlit as st
 from medgan.errors import CheckpointError
 from medgan.images import png
 from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
+from medgan.ui.components import warn_of_dead_link
 from medgan.ui.session import workspace
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def pick_model() -> ModelEntry | None:
     entries = {entry.spec: entry for entry in list_models(workspace())}
     if not entries:
         return None
+    warn_of_dead_link("model", list(entries), "model")
     spec = st.selectbox(
         "Model",
         list(entries),

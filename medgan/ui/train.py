@@ -12,7 +12,15 @@ from medgan.data.split import TRAIN
 from medgan.errors import RunError
 from medgan.runs.record import Run, Status, find_runs, step_of
 from medgan.ui.charts import curves
-from medgan.ui.components import duration, pick_dataset, picture, plain_errors, sheet, state_badge
+from medgan.ui.components import (
+    duration,
+    pick_dataset,
+    picture,
+    plain_errors,
+    sheet,
+    state_badge,
+    warn_of_dead_link,
+)
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
@@ -68,7 +76,8 @@ def watch() -> None:
     if not runs:
         st.info("No run yet. What you start appears here and stays when you close the tab.")
         return
-    if st.session_state.get("run") not in runs:
+    warn_of_dead_link("run", list(runs), "run")
+    if st.session_state.get("run") not in runs and st.query_params.get("run") not in runs:
         st.session_state["run"] = _most_interesting(list(runs.values()))
     name = st.selectbox("Run", list(runs), key="run", bind="query-params")
     run = runs[name]
@@ -166,7 +175,12 @@ def _samples(run: Run) -> None:
 
 
 def compare_runs() -> None:
-    """A table of all runs."""
+    """A table of all runs, live while one of them is at work."""
+    busy = any(run.status().alive for run in find_runs(workspace().runs))
+    st.fragment(_table, run_every=2 * REFRESH if busy else None)()
+
+
+def _table() -> None:
     runs = find_runs(workspace().runs)
     if runs:
         st.subheader("All runs")

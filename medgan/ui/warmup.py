@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import streamlit as st
+
 from medgan.ui.session import workspace
 from medgan.ui.uploads import delete_stale
 
@@ -23,6 +25,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def _prepare() -> None:
+    print(f"MedGAN is at http://localhost:{st.get_option('server.port')}", flush=True)
     delete_stale(workspace())
     for name in TABLES_AND_CHARTS:
         importlib.import_module(name)

@@ -67,9 +67,9 @@ def test_a_dead_process_is_interrupted_and_never_running(run: Run, state: str) -
     assert (status.state, status.step) == (INTERRUPTED, 40)
     assert status.resumable
     assert not status.alive
-    assert status.message == "The process ended unexpectedly."
+    assert status.message == "The process ended unexpectedly. Nothing was saved yet."
     (run.folder / "checkpoints" / "step-000040").mkdir(parents=True)
-    assert "can resume from its last checkpoint" in run.status().message
+    assert "can resume from step 40, its last checkpoint" in run.status().message
 
 
 def test_a_process_that_ended_but_was_not_collected_is_interrupted(run: Run) -> None:
