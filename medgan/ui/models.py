@@ -37,10 +37,10 @@ def _card(entry: ModelEntry) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{entry.name}**")
-            st.caption(describe(entry))
             st.space("stretch")
             link("generate", model=entry.spec)
             link("evaluate", model=entry.spec)
+        st.caption(describe(entry))
         card = entry.folder / "README.md"
         if card.exists():
             with st.expander("Model card"):

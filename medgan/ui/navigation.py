@@ -30,9 +30,11 @@ def run_chosen_page(icon: str) -> None:
         st.Page(_path(name), title=title, icon=symbol, default=name == "home")
         for name, (title, symbol) in PAGES.items()
     ]
+    # Before the menu, or the browser would fetch the page's symbol from the internet as the tab's icon.
+    st.set_page_config(page_title="MedGAN", page_icon=icon, layout="wide")
     page = st.navigation(pages)
-    title = "MedGAN" if page.title == "Home" else f"{page.title} · MedGAN"
-    st.set_page_config(page_title=title, page_icon=icon, layout="wide")
+    if page.title != "Home":
+        st.set_page_config(page_title=f"{page.title} · MedGAN")
     page.run()
 
 
