@@ -139,7 +139,7 @@ PRESETS: dict[str, Preset] = {
             "paper",
             "The paper's SNGAN",
             "The MedGAN paper's system as published, 200 epochs. For comparison with the paper; "
-            "wants a GPU or about an hour on a laptop.",
+            "wants a GPU, or half an hour to an hour on a laptop.",
         ),
         Preset(
             "demo",

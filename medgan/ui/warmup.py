@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +17,9 @@ from medgan.ui.uploads import delete_stale
 TABLES_AND_CHARTS = ("numpy", "pandas", "plotly.graph_objects", "PIL.Image")
 """Imported ahead, since tables and charts need them; torch waits until a model is opened."""
 
+PATIENCE = 5.0
+"""Seconds to wait first: the browser that opens now must not wait for imports that it does not need yet."""
+
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -26,6 +30,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 def _prepare() -> None:
     print(f"MedGAN is at http://localhost:{st.get_option('server.port')}", flush=True)
+    time.sleep(PATIENCE)
     delete_stale(workspace())
     for name in TABLES_AND_CHARTS:
         importlib.import_module(name)
