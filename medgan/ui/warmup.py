@@ -14,8 +14,16 @@ import streamlit as st
 from medgan.ui.session import workspace
 from medgan.ui.uploads import delete_stale
 
-TABLES_AND_CHARTS = ("numpy", "pandas", "plotly.graph_objects", "PIL.Image")
-"""Imported ahead, since tables and charts need them; torch waits until a model is opened."""
+AHEAD = (
+    "pandas",
+    "plotly.graph_objects",
+    "medgan.ui.data",
+    "medgan.ui.train",
+    "medgan.ui.generate",
+    "medgan.ui.evaluate",
+    "medgan.ui.models",
+)
+"""Imported ahead, so that no click waits for them; torch waits until a model is opened."""
 
 PATIENCE = 5.0
 """Seconds to wait first: the browser that opens now must not wait for imports that it does not need yet."""
@@ -32,5 +40,5 @@ def _prepare() -> None:
     print(f"MedGAN is at http://localhost:{st.get_option('server.port')}", flush=True)
     time.sleep(PATIENCE)
     delete_stale(workspace())
-    for name in TABLES_AND_CHARTS:
+    for name in AHEAD:
         importlib.import_module(name)
