@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from medgan.data.dataset import store
 from medgan.data.phantom import draw_set
+from medgan.data.prepare import store
 from medgan.runs.record import Run
 from medgan.training.devices import usable_cores
 from medgan.ui.jobs import Jobs

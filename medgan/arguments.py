@@ -9,6 +9,10 @@ from typing import Any, NoReturn
 
 from medgan import __version__
 from medgan.config import DEVICES, PRESETS, SIZES
+from medgan.data.limits import described, option
+
+DEFAULT_PRESET = "demo"
+ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 
 Command = Callable[[argparse.Namespace], Any]
 
@@ -34,26 +38,21 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         return sub
 
     sub = command("prepare", "make a data set out of images")
-    sub.add_argument("source", nargs="+", help="a folder, image files, a ZIP, or phantom:chest-ct|dermoscopy")
+    _add_source(sub)
     sub.add_argument("--out", required=True, metavar="DATASET", help="the new folder")
     sub.add_argument("--name", help="what to call it (default: the folder's name)")
-    sub.add_argument("--size", type=int, default=128, choices=SIZES, help="pixels a side (default 128)")
-    sub.add_argument(
-        "--heldout", type=float, default=0.25, help="share (or count) of images kept for judging"
-    )
-    sub.add_argument("--seed", type=int, default=0, help="seed of the split (default 0)")
-    sub.add_argument("--color", default="auto", choices=("auto", "rgb", "grey"), help="default auto")
-    sub.add_argument("--count", type=int, default=200, help="phantoms to draw (default 200)")
+    _add_intake(sub)
+
+    sub = command("inspect", "say what a data set holds, or what prepare would make of images")
+    _add_source(sub, "a prepared data set; or ")
+    _add_intake(sub)
 
     sub = command("train", "train a GAN; writes a run folder")
-    sub.add_argument("dataset", help="a prepared data set")
-    sub.add_argument("--run", required=True, help="the run folder")
-    sub.add_argument("--preset", default="demo", choices=PRESETS, help="default demo")
-    sub.add_argument("--iterations", type=int, help="instead of the preset's number")
-    sub.add_argument("--batch-size", type=int, help="instead of the preset's 16")
-    sub.add_argument("--seed", type=int, help="seed of weights, order and latents (default 0)")
-    sub.add_argument("--device", default="auto", choices=DEVICES, help="default auto")
-    sub.add_argument("--resume", action="store_true", help="go on with the run's own settings")
+    _add_training(sub)
+
+    sub = command("runs", "list runs, and steer those at work, whoever started them")
+    sub.add_argument("action", nargs="?", default="list", choices=ACTIONS, help="default list")
+    sub.add_argument("run", nargs="?", metavar="RUN", help="a run folder, or a name in the workspace")
 
     sub = command("generate", "generate images by seed")
     _add_model(sub)
@@ -79,5 +78,61 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("dataset", help="a prepared data set")
+    add("--run", help="the run folder")
+    add("--preset", choices=PRESETS, help=f"default {DEFAULT_PRESET}")
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument("--kimg", type=float, help="train until so many thousand images were shown")
+    goal.add_argument("--iterations", type=int, help="train for so many steps in all")
+    goal.add_argument("--minutes", type=float, help="train for so long in all, over all resumes")
+    add("--batch-size", type=int, help="instead of the preset's")
+    add("--seed", type=int, help="seed of weights, order and latents (default 0)")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
+    add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
+    add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
+    add("--estimate", action="store_true", help="only measure a few steps: time, memory and disk it would take")
+
+
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a run folder, model folder, name in checkpoints/, or hub:owner/name")
+
+
+def _add_source(parser: argparse.ArgumentParser, before: str = "") -> None:
+    parser.add_argument(
+        "source",
+        nargs="+",
+        help=f"{before}folders, image files, ZIPs, hub:datasets/owner/name, medmnist:NAME, or "
+        "phantom:chest-ct|dermoscopy",
+    )
+
+
+def _add_intake(parser: argparse.ArgumentParser) -> None:
+    """What decides how images are read, judged and divided; the words are checked where they are used."""
+    add = parser.add_argument
+    add("--labels", metavar="CSV", help="classes from a table: file,label[,patient] (default: folder names)")
+    add("--size", type=int, default=128, choices=SIZES, help="pixels a side (default 128)")
+    add("--fit", default="crop", help="crop (the paper's), pad or squash (default crop)")
+    add("--color", default="auto", help="auto, rgb or grey (default auto)")
+    add(
+        "--window",
+        default="auto",
+        help="which values of deep images are shown: auto, file, lung, mediastinum, bone, brain, abdomen, "
+        "percentiles, LOW,HIGH or A%%,B%% (default auto: the file's own, else percentiles)",
+    )
+    add("--slices", default="all", help="pictures of a volume: START:STOP:STEP, such as 10%%:90%%:2")
+    add("--group", default="auto", help="what stays on one side: auto, patient, none, or a pattern on names")
+    add(
+        "--split",
+        default="0.7/0.15/0.15",
+        help="train/validation/test, shares or counts (%(default)s)",
+    )
+    add("--duplicates", default="drop", help="exact copies: drop (default) or keep")
+    add("--near", default="keep", help="near copies: keep on one side (default) or drop")
+    add("--conflicts", default="drop", help="copies in two classes: drop all of them (default) or keep")
+    add("--seed", type=int, default=0, help="seed of the split (default 0)")
+    add("--count", type=int, help="phantoms to draw (default 200), or images of a remote set to take")
+    add("--record", type=Path, help=argparse.SUPPRESS)  # status for the dashboard
+    for name, (default, text) in described().items():
+        add(option(name), type=int, metavar="N", help=f"{text} (default {default:,})")

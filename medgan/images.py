@@ -9,7 +9,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from medgan.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,38 +39,6 @@ def to_uint8(images: Tensor) -> Array:
     return array
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """An opened file as mode L or RGB: EXIF orientation applied, transparency laid on black, more
-    than 8 bits stretched between the image's own minimum and maximum."""
-    image = _turned(image)
-    if image.mode in ("L", "RGB"):
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return _stretch(image)
-    if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        flat = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        return Image.alpha_composite(flat, rgba).convert("RGB")
-    return image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF, of which Pillow raises many kinds, says nothing about the pixels
-        return image
-
-
-def _stretch(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)
-    known = values[np.isfinite(values)]  # float TIFFs mark pixels outside of the scan as NaN
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    if not high > low:
-        return Image.new("L", image.size)
-    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (255.0 / (high - low))
-    return Image.fromarray(scaled.round().astype(np.uint8))
-
-
 def is_grey(image: Image.Image) -> bool:
     """Whether an upright image carries no colour (JPEG noise between channels does not count)."""
     if image.mode == "L":
@@ -90,6 +60,54 @@ def resize_and_crop(image: Image.Image, size: int, channels: int) -> Array:
     left, top = round((shape[0] - size) / 2.0), round((shape[1] - size) / 2.0)
     pixels = np.asarray(image.crop((left, top, left + size, top + size)))
     return pixels.reshape(size, size, channels)
+
+
+def to_channels(pixels: Array, channels: int) -> Array:
+    """uint8 `(H, W, 1 or 3)` with the wanted number of channels; grey is the luma of Pillow's mode L."""
+    if pixels.shape[2] == channels:
+        return pixels
+    image = to_pil(pixels).convert("L" if channels == 1 else "RGB")
+    return np.asarray(image).reshape(*pixels.shape[:2], channels)
+
+
+FITS: dict[str, str] = {
+    "crop": "Shorter side to the size, then the middle: what the paper does. Loses what lies at the ends.",
+    "pad": "Longer side to the size, the rest filled with the colour of the edges. Loses nothing.",
+    "squash": "Both sides to the size: fills the square and loses nothing, but changes the proportions.",
+}
+"""How a picture becomes a square, with the words the Data page shows."""
+
+
+def fit(image: Image.Image, size: int, channels: int, mode: str = "crop") -> Array:
+    """An L or RGB image as a square, uint8 `(size, size, C)`, C being 1 (grey) or 3 (colour).
+
+    `mode` is one of `FITS`; all are bilinear and antialiased. ConfigError for any other.
+    """
+    if mode not in FITS:
+        raise ConfigError(f"There is no fit {mode!r}; valid are: {', '.join(FITS)}.")
+    if mode == "crop":
+        return resize_and_crop(image, size, channels)
+    image = image.convert("L" if channels == 1 else "RGB")
+    if mode == "pad":
+        image = _padded(image, size)
+    else:
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(size, size, channels)
+
+
+def _padded(image: Image.Image, size: int) -> Image.Image:
+    """The longer side resized to `size`, in the middle of a square of the colour that the two touching
+    edges have most in common: black beside a scan, skin beside dermoscopy. A black bar beside skin would
+    be the strongest edge of the picture, and the first thing a network learns."""
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    edges = pixels[[0, -1]] if width >= height else pixels[:, [0, -1]]
+    colour = np.median(edges, axis=(0, 1)).astype(np.uint8)
+    square = Image.new(image.mode, (size, size), tuple(np.atleast_1d(colour).tolist()))
+    square.paste(image, ((size - width) // 2, (size - height) // 2))
+    return square
 
 
 def grid(images: Array, columns: int | None = None, gap: int = 2) -> Image.Image:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from typing import Any
 
 from tqdm import tqdm
+
+from medgan.errors import Interrupted
 
 
 def say(text: str) -> None:
@@ -38,6 +41,25 @@ class StopOnSignal:
     def requested(self) -> bool:
         """Whether the signal has come."""
         return self._requested
+
+
+class EndOnSignal:
+    """Turns Ctrl-C and SIGTERM inside its `with` block into `Interrupted`, so that what is half done is
+    cleared away on the way out."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {n: signal.signal(n, self._end) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, frame: Any) -> None:
+        raise Interrupted("Stopped; nothing was written.")
 
 
 class Bar:

@@ -66,6 +66,11 @@ class Workspace:
         return self._folder("uploads")
 
     @property
+    def sources(self) -> Path:
+        """Image data sets fetched from elsewhere, one folder each, and the cache of their downloads."""
+        return self._folder("sources")
+
+    @property
     def exports(self) -> Path:
         """ZIPs made for download."""
         return self._folder("exports")

@@ -51,11 +51,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def test_the_whole_path_on_phantoms(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     made = call.json("prepare", "phantom:chest-ct", "--count", 24, "--size", 64, "--out", "ct")
-    assert made["splits"] == {"heldout": 6, "train": 18}
+    assert made["splits"] == {"train": 16, "validation": 4, "test": 4}
     assert made["channels"] == 1
 
     first = call.json("train", "ct", "--run", "run", "--preset", "demo", "--iterations", 3, "--device", "cpu")
-    assert (first["state"], first["step"], first["images"]) == ("finished", 3, 16 + 2 + 16)
+    assert (first["state"], first["step"], first["images"]) == ("finished", 3, 3 * 16)
     more = call.json("train", "ct", "--run", "run", "--resume", "--iterations", 5, "--device", "cpu")
     assert more["step"] == 5
     assert [event["step"] for event in Run("run").events()] == [3, 5]

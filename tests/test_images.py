@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medgan.images import grid, is_grey, png, resize_and_crop, to_float, to_pil, to_uint8, upright
+from medgan.errors import ConfigError
+from medgan.images import FITS, fit, grid, is_grey, png, resize_and_crop, to_float, to_pil, to_uint8
 
 RED = (200, 30, 40)
 
@@ -44,7 +45,7 @@ def test_resize_and_crop_is_torchvisions_on_real_images(real_data: Path, folder:
     paths = one_per_shape(real_data / folder)
     assert len(paths) >= 4
     for path in paths:
-        image = upright(Image.open(path))
+        image = Image.open(path).convert("RGB")
         for size in (64, 128):
             for channels, mode in ((1, "L"), (3, "RGB")):
                 theirs = Compose([Resize(size), CenterCrop(size)])(image.convert(mode))
@@ -88,88 +89,6 @@ def test_to_uint8_clips_what_lies_outside() -> None:
     assert to_uint8(values).ravel().tolist() == [0, 0, 128, 255, 255]
 
 
-@pytest.mark.parametrize("alpha", [0, 128, 255])
-def test_transparency_is_laid_on_black(alpha: int) -> None:
-    image = upright(Image.new("RGBA", (4, 4), (*RED, alpha)))
-    assert image.mode == "RGB"
-    expected = [round(v * alpha / 255) for v in RED]
-    assert np.abs(np.asarray(image)[0, 0].astype(int) - expected).max() <= 1
-
-
-def test_grey_with_alpha_stays_grey() -> None:
-    image = upright(Image.merge("LA", (Image.new("L", (4, 4), 90), Image.new("L", (4, 4), 255))))
-    assert np.asarray(image.convert("L")).tolist() == [[90] * 4] * 4
-    assert is_grey(image)
-
-
-def test_a_palette_shows_its_colours() -> None:
-    palette = ramp().quantize(16)
-    assert palette.mode == "P"
-    assert np.array_equal(np.asarray(upright(palette)), np.asarray(palette.convert("RGB")))
-
-
-def test_a_transparent_palette_colour_becomes_black() -> None:
-    image = Image.new("P", (2, 1))
-    image.putpalette([*RED, 10, 20, 30])
-    image.putpixel((1, 0), 1)
-    image = upright(reopened(image, "PNG", transparency=0))
-    assert np.asarray(image).tolist() == [[[0, 0, 0], [10, 20, 30]]]
-
-
-def test_cmyk_comes_back_in_its_colours() -> None:
-    back = upright(reopened(Image.new("RGB", (16, 16), RED).convert("CMYK"), "JPEG", quality=95))
-    assert back.mode == "RGB"
-    assert np.abs(np.asarray(back).astype(int) - RED).max() < 12
-
-
-def test_one_bit_images_are_black_and_white() -> None:
-    image = upright(Image.fromarray(np.array([[True, False]])))
-    assert image.mode == "L"
-    assert np.asarray(image).tolist() == [[255, 0]]
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_stretched_between_their_own_ends(kind: str) -> None:
-    values = np.array([[1000, 1100], [1200, 1510]], dtype=np.uint16)
-    image = upright(reopened(Image.fromarray(values), kind))
-    assert image.mode == "L"
-    assert np.asarray(image).tolist() == [[0, 50], [100, 255]]
-
-
-@pytest.mark.parametrize("values", [np.full((3, 3), 7, np.uint16), np.full((3, 3), np.nan, np.float32)])
-def test_an_image_of_one_value_is_black_and_no_error(values: np.ndarray) -> None:
-    assert np.asarray(upright(Image.fromarray(values))).tolist() == [[0] * 3] * 3
-
-
-def test_pixels_that_are_no_number_do_not_spoil_the_others() -> None:
-    values = np.array([[np.nan, -1.0], [1.0, np.inf]], dtype=np.float32)
-    image = upright(reopened(Image.fromarray(values), "TIFF"))
-    assert np.asarray(image).tolist() == [[0, 0], [255, 255]]
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_camera_orientation_is_applied(orientation: int) -> None:
-    turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,  # the way back of what the viewer is to do
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = ramp().transpose(turns[orientation]) if orientation > 1 else ramp()
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    assert np.array_equal(np.asarray(upright(reopened(stored, "PNG", exif=exif))), np.asarray(ramp()))
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_damaged_exif_does_not_lose_the_image(kind: str) -> None:
-    image = reopened(ramp(), kind, exif=b"Exif\0\0\xefM\0*no TIFF header")
-    assert upright(image).size == (40, 30)
-
-
 def test_grey_is_told_from_colour_whatever_the_mode() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 1), np.uint8).repeat(3, axis=2)
     assert is_grey(Image.fromarray(noise))
@@ -194,3 +113,60 @@ def test_a_png_holds_the_very_pixels_and_the_same_bytes_each_time(channels: int)
     assert back.mode == to_pil(image).mode
     assert np.array_equal(np.asarray(back).reshape(image.shape), image)
     assert png(image) == data
+
+
+# crop, pad, squash
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (30, 40), (33, 33), (90, 41), (8, 160)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_crop_is_the_papers_to_the_last_bit(shape: tuple[int, int], channels: int) -> None:
+    assert np.array_equal(fit(ramp(*shape), 64, channels), resize_and_crop(ramp(*shape), 64, channels))
+
+
+@pytest.mark.parametrize("mode", list(FITS))
+@pytest.mark.parametrize("shape", [(40, 30), (30, 40), (8, 160), (160, 8), (1000, 700)])
+def test_every_fit_gives_a_square_in_the_wanted_channels(mode: str, shape: tuple[int, int]) -> None:
+    for source in (ramp(*shape), ramp(*shape).convert("L")):
+        for channels in (1, 3):
+            square = fit(source, 64, channels, mode)
+            assert (square.shape, square.dtype) == ((64, 64, channels), np.uint8)
+
+
+def test_an_unknown_fit_lists_what_there_is() -> None:
+    with pytest.raises(ConfigError, match="no fit 'stretch'; valid are: crop, pad, squash"):
+        fit(ramp(), 64, 3, "stretch")
+
+
+@pytest.mark.parametrize("shape, inside", [((80, 40), np.s_[16:48, :]), ((40, 80), np.s_[:, 16:48])])
+def test_pad_keeps_the_whole_picture_in_its_proportions(
+    shape: tuple[int, int], inside: tuple[slice, ...]
+) -> None:
+    whole = ramp(*shape).resize((64, 32) if shape[0] > shape[1] else (32, 64), Image.Resampling.BILINEAR)
+    assert np.array_equal(fit(ramp(*shape), 64, 3, "pad")[inside], np.asarray(whole))
+
+
+def test_pad_fills_with_the_colour_of_the_edges() -> None:
+    skin = Image.new("RGB", (80, 40), (210, 160, 140))
+    skin.paste((80, 40, 30), (30, 10, 50, 30))
+    skin.paste((0, 0, 0), (0, 0, 9, 9))  # a vignette's corner does not decide
+    square = fit(skin, 64, 3, "pad")
+    assert (square[:16] == (210, 160, 140)).all()
+    assert (square[48:] == (210, 160, 140)).all()
+    scan = Image.new("L", (40, 80), 0)
+    scan.paste(200, (5, 20, 35, 60))
+    assert fit(scan, 64, 1, "pad")[:, :16].max() == 0
+
+
+def test_squash_shows_all_corners() -> None:
+    square = fit(ramp(90, 30), 64, 3, "squash").astype(int)
+    assert square[0, 0, 0] < 10 < 245 < square[0, -1, 0]
+    assert square[0, 0, 1] < 10 < 245 < square[-1, 0, 1]
+
+
+@pytest.mark.parametrize("mode", list(FITS))
+def test_every_fit_is_antialiased(mode: str) -> None:
+    stripes = np.zeros((512, 600), np.uint8)
+    stripes[:, ::2] = 255
+    square = fit(Image.fromarray(stripes), 64, 1, mode)[16:48, 16:48]
+    assert np.abs(square.astype(int) - 128).max() <= 8

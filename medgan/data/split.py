@@ -1,113 +1,187 @@
-"""Which images train and which are held out: by group, so that near-copies never stand on both sides."""
+"""Which images train, which are watched (validation) and which judge (test): whole groups, by class."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from medgan.errors import DataError
 
-TRAIN, HELDOUT = "train", "heldout"
-NEAR = 0.3
-"""Two images are near-copies (adjacent slices, crops of one photograph) when their thumbnails differ by
-less than this share of the median difference between two images of the set. Chosen by looking at the
-closest pairs of a chest CT and a dermoscopy set: up to here they show the same body or lesion."""
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PARTS = (TRAIN, VALIDATION, TEST)
+
+_FORMS = "give shares such as 0.7/0.15/0.15 or 0.8/0.2, or numbers of images such as 160/0/200"
 
 
-def near_duplicate_groups(images: np.ndarray, near: float = NEAR) -> np.ndarray:
-    """uint8 `(N, H, W, C)` to a group number for each image `(N,)`; near-copies share a group, and so
-    do the neighbours of neighbours. Differences are root mean squares of 32x32 thumbnails."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+@dataclass(frozen=True)
+class Fractions:
+    """Shares of the parts, which sum to 1, or whole numbers of images. Of numbers, the one for training is
+    the least: images that are left over train too. DataError if they cannot be."""
 
-    thumbs = _thumbnails(images)
-    thumbs -= thumbs.mean(axis=0)  # small numbers, so that their squares lose nothing to rounding
-    squares = (thumbs**2).sum(axis=1)
-    limit = near**2 * _median_square_distance(thumbs)
-    pairs: list[np.ndarray] = []
-    for start in range(0, len(thumbs), 512):  # in blocks: 10,000 images need no 10,000 x 10,000 matrix
-        block = slice(start, start + 512)
-        distance = squares[block, None] + squares[None] - 2 * thumbs[block] @ thumbs.T
-        close = np.argwhere(distance <= limit + 1e-4 * squares[block, None])  # rounding
-        pairs.append(close + [start, 0])
-    edges = np.concatenate(pairs)
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(thumbs),) * 2)
-    return np.asarray(connected_components(graph, directed=False)[1])
+    train: float = 0.7
+    validation: float = 0.15
+    test: float = 0.15
+
+    def __post_init__(self) -> None:
+        values = (self.train, self.validation, self.test)
+        if not all(math.isfinite(value) and value >= 0 for value in values):
+            raise DataError(f"--split {self} is not possible; {_FORMS}.")
+        if not self.whole and abs(sum(values) - 1) > 1e-6:
+            raise DataError(f"--split {self} sums to {sum(values):g}, not to 1; {_FORMS}.")
+        if not self.train or not self.test:
+            raise DataError(
+                f"--split {self} leaves no images for {TEST if self.train else TRAIN}; a model is judged by "
+                f"images that it has not seen, so both are needed: {_FORMS}."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.train:g}/{self.validation:g}/{self.test:g}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are numbers of images."""
+        values = (self.train, self.validation, self.test)
+        return sum(values) > 1 and all(float(value).is_integer() for value in values)
+
+    def counts(self, images: int) -> dict[str, int]:
+        """The most images of `images` that each part is to have; training has the rest. DataError if a
+        part would have none."""
+        if self.whole and self.train + self.validation + self.test > images:
+            raise DataError(f"--split {self} needs more images than there are ({images:,}); {_FORMS}.")
+        scale = 1 if self.whole else images
+        validation, test = round(self.validation * scale), round(self.test * scale)
+        train = images - validation - test
+        for part, count, least in (
+            (TRAIN, train, 2),
+            (VALIDATION, validation, int(self.validation > 0)),
+            (TEST, test, 1),
+        ):
+            if count < least:
+                raise DataError(
+                    f"--split {self} of {images:,} images leaves too few for {part}; {_FORMS}, or add images."
+                )
+        return {TRAIN: train, VALIDATION: validation, TEST: test}
 
 
-def heldout_count(heldout: float, images: int) -> int:
-    """How many images `--heldout` means: a fraction below 1, or a count. DataError if out of range."""
-    share = heldout * images if heldout < 1 else heldout
-    count = round(share) if math.isfinite(share) and heldout > 0 else 0
-    if not 1 <= count <= images - 2:
-        raise DataError(
-            f"--heldout {heldout:g} of {images} images leaves too few on one side; "
-            f"give a fraction such as 0.25 or a count from 1 to {images - 2}."
-        )
-    return count
+def parse_split(text: str) -> Fractions:
+    """Shares ("0.7/0.15/0.15", or "0.8/0.2" without validation) or numbers of images ("160/0/200").
+    DataError for what is neither, and for percent, which could be numbers of images."""
+    try:
+        values = [float(part) for part in text.split("/")]
+    except ValueError:
+        values = []
+    if len(values) == 2:
+        values.insert(1, 0.0)
+    if len(values) != 3:
+        raise DataError(f"--split {text} is not understood; {_FORMS}.")
+    fractions = Fractions(*values)
+    if fractions.whole and sum(values) == 100:
+        shares = "/".join(f"{value / 100:g}" for value in values)
+        raise DataError(f"--split {text} could mean percent or images; for percent write {shares}.")
+    return fractions
 
 
-def split(labels: Sequence[str], groups: np.ndarray, heldout: float, seed: int) -> list[str]:
-    """`train` or `heldout` for every image: whole groups, in each class its share, seeded.
+def split(labels: Sequence[str], groups: np.ndarray, fractions: Fractions, seed: int) -> list[str]:
+    """`train`, `validation` or `test` for every image: whole groups, in each class its share, seeded.
 
-    The number held out is never exceeded, and met exactly where enough images stand alone. A class with
-    two groups or more is present on both sides, if the number held out has room for it. DataError if
-    nothing can be held out.
+    Test is chosen first, then validation from the rest. The number of a part is never exceeded, and met
+    exactly where enough images stand alone: what could still be added is larger than what is missing, or
+    would leave training without one of its classes. A class of two groups or more always trains, and is
+    in test, and in validation from three groups on, where their numbers have room for it. With the same
+    groups and seed the result is the same, in whatever order images stand. Validation may come out empty
+    if no group fits; DataError if test would.
     """
-    choice = _Choice(labels, groups, heldout_count(heldout, len(labels)))
-    order = np.random.default_rng(seed).permutation(np.unique(groups)).tolist()
-    choice.take_one_of_each(order)
-    choice.take(order, lambda group: choice.in_share(group) and choice.leaves_some(group))
-    choice.take(order, choice.leaves_some)  # what rounding and group sizes left over
-    choice.take(order, lambda _: True)
-    if not choice.chosen:
-        raise DataError(
-            "All images look alike, so none can be held out without a near-copy staying in training; "
-            "add images that differ."
+    wanted = fractions.counts(len(labels))
+    spread = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
+    generator = np.random.default_rng(seed)
+    splits = np.full(len(labels), TRAIN, dtype=object)
+    for part in (TEST, VALIDATION):
+        rest = np.flatnonzero(splits == TRAIN)
+        later = 1 if part == TEST and wanted[VALIDATION] else 0
+        choice = _Choice([labels[k] for k in rest.tolist()], groups[rest], wanted[part], spread, later)
+        if wanted[part]:
+            choice.fill(generator.permutation(np.unique(groups[rest])).tolist())
+        if part == TEST and not choice.chosen:
+            raise DataError(_nothing_fits(groups, wanted[part]))
+        splits[rest[np.isin(groups[rest], list(choice.chosen))]] = part
+    return list(splits)
+
+
+def _nothing_fits(groups: np.ndarray, wanted: int) -> str:
+    sizes = np.unique(groups, return_counts=True)[1]
+    if len(sizes) == 1:
+        return (
+            "All images are in one group (they look alike, or are of one patient), so none can be kept for "
+            "test without a near-copy staying in training; add images of other patients."
         )
-    return [HELDOUT if group in choice.chosen else TRAIN for group in groups.tolist()]
+    return (
+        f"The smallest of {len(sizes)} groups has {sizes.min()} images, more than the {wanted} for test; "
+        "give test a larger share with --split, or add images of other patients."
+    )
 
 
 class _Choice:
-    """The groups that are held out, as they are chosen one by one."""
+    """The groups of one part, as they are chosen one by one.
 
-    def __init__(self, labels: Sequence[str], groups: np.ndarray, wanted: int) -> None:
+    `spread` is the number of groups of each class in the whole set; `later` is the number of groups that
+    a class that can is to keep for parts that are chosen later.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], groups: np.ndarray, wanted: int, spread: Counter[str], later: int
+    ) -> None:
         self.wanted = wanted
+        self.spread = spread
         self.chosen: set[int] = set()
         self.members: dict[int, Counter[str]] = defaultdict(Counter)
         for label, group in zip(labels, groups.tolist(), strict=True):
             self.members[group][label] += 1
-        self.training = Counter(labels)
-        self.quota = {label: wanted / len(labels) * count for label, count in self.training.items()}
+        self.left = Counter(label for classes in self.members.values() for label in classes)
+        self.keep = {label: max(1, min(1 + later, count - 1)) for label, count in self.left.items()}
+        self.quota = {label: wanted / len(labels) * count for label, count in Counter(labels).items()}
 
-    def size(self, group: int) -> int:
+    def fill(self, order: Sequence[int]) -> None:
+        """Choose groups in the given order until nothing more fits."""
+        self._take_one_of_each(order)
+        self._take(order, lambda group: self._in_share(group) and self._leaves_some(group))
+        self._take(order, self._leaves_some)  # what rounding and group sizes left over
+        self._take(order, self._takes_none_away)
+
+    def _size(self, group: int) -> int:
         return self.members[group].total()
 
-    def in_share(self, group: int) -> bool:
+    def _in_share(self, group: int) -> bool:
         """Whether its classes still have their share to give."""
         return all(count <= round(self.quota[label]) for label, count in self.members[group].items())
 
-    def leaves_some(self, group: int) -> bool:
-        """Whether every class keeps an image to train on."""
-        return all(count < self.training[label] for label, count in self.members[group].items())
+    def _leaves_some(self, group: int) -> bool:
+        """Whether every class keeps a group to train on, and one for each later part."""
+        return all(self.left[label] > self.keep[label] for label in self.members[group])
 
-    def take(self, groups: Iterable[int], allowed: Callable[[int], bool], most: int | None = None) -> None:
-        """Hold out those of `groups` that fit and are `allowed`, at most `most` of them."""
+    def _takes_none_away(self, group: int) -> bool:
+        """The same, but for classes of one group, which cannot be on two sides anyway."""
+        return all(
+            self.spread[label] == 1 or self.left[label] > self.keep[label] for label in self.members[group]
+        )
+
+    def _take(self, groups: Iterable[int], allowed: Callable[[int], bool], most: int | None = None) -> None:
+        """Choose those of `groups` that fit and are `allowed`, at most `most` of them."""
         for group in groups:
             if most == 0:
                 return
-            if group not in self.chosen and self.size(group) <= self.wanted and allowed(group):
+            if group not in self.chosen and self._size(group) <= self.wanted and allowed(group):
                 self.chosen.add(group)
-                self.wanted -= self.size(group)
-                self.training -= self.members[group]
+                self.wanted -= self._size(group)
                 for label, count in self.members[group].items():
+                    self.left[label] -= 1
                     self.quota[label] -= count
                 most = None if most is None else most - 1
 
-    def take_one_of_each(self, order: Sequence[int]) -> None:
+    def _take_one_of_each(self, order: Sequence[int]) -> None:
         """A group of every class: the first that is in its share, or else the smallest."""
         by_class: dict[str, list[int]] = defaultdict(list)
         for group in order:
@@ -115,22 +189,18 @@ class _Choice:
                 by_class[label].append(group)
         for label in sorted(by_class):
             share = max(1, round(self.quota[label]))
-            ranked = sorted(by_class[label], key=lambda g: max(share, self.size(g)))
+            ranked = sorted(by_class[label], key=lambda g: max(share, self._size(g)))
             if self.chosen.isdisjoint(ranked):
-                self.take(ranked, self.leaves_some, most=1)
+                self._take(ranked, self._leaves_some, most=1)
 
 
-def _median_square_distance(vectors: np.ndarray) -> float:
-    from scipy.spatial.distance import pdist
-
-    sample = vectors[:: max(1, len(vectors) // 500)]
-    return float(np.median(pdist(sample, "sqeuclidean"))) if len(sample) > 1 else 0.0
-
-
-def _thumbnails(images: np.ndarray) -> np.ndarray:
+def near_duplicate_groups(images: np.ndarray) -> np.ndarray:
+    """The old name; see `groups.find_groups`."""
     from PIL import Image
 
+    from medgan.data.groups import find_groups
     from medgan.images import to_pil
 
-    thumbs = [to_pil(image).resize((32, 32), Image.Resampling.BOX) for image in images]
-    return np.stack([np.asarray(t, dtype=np.float32).reshape(-1) for t in thumbs])
+    size = (32, 32)
+    thumbs = [np.asarray(to_pil(i).convert("RGB").resize(size, Image.Resampling.BOX)) for i in images]
+    return find_groups("auto", [""] * len(images), [None] * len(images), np.stack(thumbs)).numbers

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from medgan import __version__
 from medgan.data.dataset import Dataset
-from medgan.data.split import HELDOUT, TRAIN
+from medgan.data.split import TEST, TRAIN
 from medgan.errors import DataError
 from medgan.evaluation.notes import figure, notes
 from medgan.evaluation.paper import PAPER
@@ -61,7 +61,7 @@ def evaluate(
 
     network(lpips_net)
     info = read_info(model_folder)
-    heldout = dataset.part(HELDOUT)
+    heldout = dataset.part(TEST)
     _check(info, dataset, len(heldout), count)
     watch = Watch(progress)
     with watch.stage("loading"):  # piq brings torchvision along: seconds that are not PSNR's
@@ -118,7 +118,7 @@ def _check(info: ModelInfo, dataset: Dataset, heldout: int, count: int) -> None:
     if heldout < FEWEST:
         raise DataError(
             f"{dataset.name} holds {heldout} images out, and {FEWEST} or more are needed; prepare it again "
-            "with a larger --heldout or more images."
+            "with a larger test part (--split) or more images."
         )
 
 
@@ -153,7 +153,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "content_sha256": dataset.info["content_sha256"],
         "train": splits.get(TRAIN, 0),
-        "heldout": splits.get(HELDOUT, 0),
+        "heldout": splits.get(TEST, 0),
         "classes": dataset.info["classes"],
         "channels": dataset.channels,
         "size": dataset.size,

@@ -16,11 +16,14 @@ AGAIN = "Try again in a few minutes."
 
 @dataclass(frozen=True)
 class Target:
-    """What is being pulled from where; `revision` is what the user asked for."""
+    """What is being pulled from where; `revision` is what the user asked for, `kind` what is in it, and
+    `variable` the environment's name for `endpoint`."""
 
     repo: str
     revision: str | None
     endpoint: str
+    kind: str = "model"
+    variable: str = "HF_ENDPOINT"
 
     @property
     def host(self) -> str:
@@ -49,10 +52,10 @@ def unusable(target: Target, reason: str) -> str:
     return f"{target.repo} holds no model that this MedGAN can use: {reason}"
 
 
-def disk_full(needed: int, free: int) -> str:
-    """For a disk on which a model and its copy in the cache have no room."""
+def disk_full(needed: int, free: int, kind: str = "model") -> str:
+    """For a disk on which what is pulled and its copy in the cache have no room."""
     return (
-        f"Pulling this model takes {size(needed)} on the disk, and {size(free)} are free; "
+        f"Pulling this {kind} takes {size(needed)} on the disk, and {size(free)} are free; "
         "free some space, or set MEDGAN_HOME to a folder on another disk."
     )
 
@@ -89,7 +92,7 @@ def _refused(error: BaseException, target: Target) -> str:
     if isinstance(error, errors.RemoteEntryNotFoundError):
         return f"A file of {repo} disappeared during the download. {AGAIN}"
     if isinstance(error, errors.DisabledRepoError):
-        return f"{host} has disabled {repo}; choose another model."
+        return f"{host} has disabled {repo}; choose another {target.kind}."
     status = getattr(getattr(error, "response", None), "status_code", 0)
     return _status(status, target)
 
@@ -120,13 +123,13 @@ def _unreachable(error: BaseException, target: Target) -> str | None:
     if isinstance(error, httpx2.ProxyError):
         return "The proxy refused the connection; check HTTPS_PROXY."
     if isinstance(error, httpx2.ConnectError):
-        return f"{host} cannot be reached ({error}); check the network, and HF_ENDPOINT if it is set."
+        return f"{host} cannot be reached ({error}); check the network, and {target.variable} if it is set."
     if isinstance(error, FileMetadataError):
         return not_a_hub(target)
     if isinstance(error, UnicodeError | httpx2.LocalProtocolError):
         return f"Your token holds characters that no token has; {LOG_IN} anew."
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
-        return f"HF_ENDPOINT names no server that can be reached ({host}); unset it."
+        return f"{target.variable} names no server that can be reached ({host}); unset it."
     return _broke_off(target) if isinstance(error, httpx2.HTTPError) else None
 
 
@@ -136,6 +139,30 @@ def not_a_hub(target: Target) -> str:
         f"{target.host} does not answer like a Hugging Face hub; check HF_ENDPOINT, the proxy, and "
         "whether this network wants a login first."
     )
+
+
+def refused(status: int, name: str, target: Target) -> str:
+    """For a server that is no hub and does not hand out the file `name`."""
+    if status in (404, 410):
+        return f"{target.host} has no file {name} (HTTP {status}); check {target.variable} if it is set."
+    if status in (401, 403):
+        return (
+            f"{target.host} does not hand out {name} (HTTP {status}); check {target.variable} if it is set."
+        )
+    return _status(status, target)
+
+
+def not_a_file(name: str, target: Target) -> str:
+    """For a web page where a file was asked for: the login page of a network, a wrong address."""
+    return (
+        f"{target.host} sent a web page instead of {name}; check {target.variable}, the proxy, and whether "
+        "this network wants a login first."
+    )
+
+
+def restless(target: Target) -> str:
+    """For a connection that never lasts."""
+    return f"The download from {target.host} breaks off again and again; try another network."
 
 
 def _broke_off(target: Target) -> str:

@@ -1,24 +1,19 @@
 """The process that downloads: `python -m medgan.hub.fetch JSON`, started by `transfer.pull`.
 
 It is a process of its own because a silent or dripping server can hold the client library for minutes,
-and only a process can be ended at any moment. It says on stdout, in JSON lines, how far it is:
-`{"total": bytes}`, `{"done": bytes}`…, and last `{"fetched": {…}}` or `{"failed": "a sentence"}`.
+and only a process can be ended at any moment.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from medgan.errors import CheckpointError, HubError
-from medgan.hub.failures import Target, explain, not_a_hub, size, unusable
+from medgan.hub.child import explained, say, serve
+from medgan.hub.failures import Target, not_a_hub, restless, size, unusable
 from medgan.runs.info import CARD, CONFIG, MODEL_FILES, WEIGHTS, file_sha256, read_info
 
 if TYPE_CHECKING:
@@ -50,12 +45,12 @@ def fetch(target: Target, cache: Path, patience: float) -> dict[str, Any]:
     """
     files, commit = _look(target, patience)
     total = sum(file.size or 0 for file in files)
-    _say(total=total)
+    say(total=total)
     done = 0
     for file in files:
         path = _download(file, commit, target, cache, done)
         done += path.stat().st_size
-        _say(done=done)
+        say(done=done)
         if file.name == CONFIG:
             _check_config(path.parent, target)
     return {"folder": str(path.parent), "files": [file.name for file in files], "revision": commit}
@@ -87,7 +82,7 @@ def _head(name: str, revision: str | None, target: Target, patience: float) -> H
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    with _explained(target):
+    with explained(target):
         try:
             url = hf_hub_url(target.repo, name, revision=revision, endpoint=target.endpoint)
             return get_hf_file_metadata(url, timeout=patience, endpoint=target.endpoint)
@@ -109,7 +104,7 @@ def _download(file: Remote, commit: str, target: Target, cache: Path, before: in
     from huggingface_hub import hf_hub_download
 
     bar = _bar(file, target, before)
-    with _explained(target):
+    with explained(target):
         found = hf_hub_download(
             target.repo, file.name, revision=commit, cache_dir=cache, endpoint=target.endpoint, tqdm_class=bar
         )
@@ -149,14 +144,12 @@ def _bar(file: Remote, target: Target, before: int) -> Any:
             self.done += step
             self.restarts += step < 0  # the library takes back what it must download again
             if self.restarts > RESTARTS:
-                raise HubError(
-                    f"The download from {target.host} breaks off again and again; try another network."
-                )
+                raise HubError(restless(target))
             if self.done > limit:
                 raise HubError(
                     f"{target.host} sends more than the {size(limit)} of {file.name}; it is not pulled."
                 )
-            _say(done=before + self.done)
+            say(done=before + self.done)
 
     return Bar
 
@@ -174,41 +167,17 @@ def _too_large(file: Remote, target: Target) -> str:
     return f"{target.repo}/{file.name} is larger than {most}; it is not pulled."
 
 
-@contextmanager
-def _explained(target: Target) -> Iterator[None]:
-    """Turn what the library, the network or the disk raises into a HubError; a bug stays what it is."""
-    try:
-        yield
-    except HubError:
-        raise
-    except Exception as error:
-        message = explain(error, target)
-        if message is None:
-            raise
-        raise HubError(message) from error
-
-
-def _say(**values: Any) -> None:
-    print(json.dumps(values), flush=True)
-
-
 def _small_chunks() -> None:
     from huggingface_hub import constants
 
     constants.DOWNLOAD_CHUNK_SIZE = CHUNK
 
 
-def main() -> None:
-    """Run one request: repo, revision, cache and patience in JSON; the hub's address is in HF_ENDPOINT,
-    since it may hold a password, which the list of processes must not show."""
-    request = cast("dict[str, Any]", json.loads(sys.argv[1]))
-    target = Target(request["repo"], request["revision"], os.environ["HF_ENDPOINT"])
+def _work(request: dict[str, Any], target: Target) -> dict[str, Any]:
+    """Serve one request: cache and patience."""
     _small_chunks()
-    try:
-        _say(fetched=fetch(target, Path(request["cache"]), float(request["patience"])))
-    except HubError as error:
-        _say(failed=str(error))
+    return fetch(target, Path(request["cache"]), float(request["patience"]))
 
 
 if __name__ == "__main__":
-    main()
+    serve(_work)

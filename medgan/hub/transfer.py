@@ -69,12 +69,13 @@ def _target(repo: str, revision: str | None, endpoint: str | None) -> Target:
     if name is None:
         raise HubError(f"{repo!r} is not the name of a repository; write it as owner/name.")
     address = (endpoint or os.environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
-    if not _is_address(address):
+    if not is_address(address):
         raise HubError("HF_ENDPOINT is not the address of a hub; unset it, or write it as https://server.")
     return Target(name, revision or None, address)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a setting names a server."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

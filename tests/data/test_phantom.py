@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from medgan.data.dataset import store
 from medgan.data.phantom import PHANTOMS, draw, draw_set
 from medgan.data.phantom.anatomy import NODULE, NORMAL
 from medgan.data.phantom.chest import draw_chest
 from medgan.data.phantom.skin import MELANOMA, NEVUS, draw_skin
+from medgan.data.prepare import store
 from medgan.data.split import near_duplicate_groups
 from medgan.errors import DataError
 
@@ -105,10 +105,10 @@ def test_the_requested_share_of_a_phantom_set_can_be_held_out(
     kind: str, heldout: float, sets: dict[str, tuple[np.ndarray, list[str]]], tmp_path: Path
 ) -> None:
     images, labels = sets[kind]
-    data = store(images, labels, tmp_path / "set", name="demo", heldout=heldout)
-    assert data.info["splits"]["heldout"] == heldout * 120
+    data = store(images, labels, tmp_path / "set", name="demo", split=f"{1 - heldout}/0/{heldout}")
+    assert data.info["splits"]["test"] == heldout * 120
     for parts in data.info["classes"].values():
-        assert abs(parts["heldout"] - heldout * 60) <= 3
+        assert abs(parts["test"] - heldout * 60) <= 3
 
 
 def test_with_and_without_a_nodule_the_chest_is_the_same_elsewhere() -> None:

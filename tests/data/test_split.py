@@ -1,146 +1,347 @@
-"""Groups of near-copies stand on one side; the number held out and the classes come out right."""
+"""Groups stand on one side; the numbers and the classes come out as well as whole groups allow."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from medgan.data.dataset import Dataset, prepare
-from medgan.data.intake import find_records
-from medgan.data.split import HELDOUT, TRAIN, heldout_count, near_duplicate_groups, split
+from medgan.data.decoding import decode
+from medgan.data.groups import find_groups
+from medgan.data.records import find_records
+from medgan.data.split import PARTS, TEST, TRAIN, VALIDATION, Fractions, parse_split, split
+from medgan.data.survey import thumbnail
 from medgan.errors import DataError
+from medgan.images import fit
 
-
-def squares(count: int, seed: int = 0, low: int = 0, high: int = 256) -> np.ndarray:
-    """Independent coarse pictures, uint8 `(count, 64, 64, 3)`."""
-    values = np.random.default_rng(seed).integers(low, high, (count, 8, 8, 3), dtype=np.uint8)
-    return values.repeat(8, axis=1).repeat(8, axis=2)
+quick = settings(deadline=None, max_examples=300, database=None, derandomize=True)
 
 
 def apart(count: int) -> np.ndarray:
     return np.arange(count)
 
 
-def sides(parts: list[str], groups: np.ndarray) -> set[frozenset[str]]:
-    return {frozenset(np.asarray(parts)[groups == group].tolist()) for group in set(groups.tolist())}
+def held(labels: list[str], parts: list[str], part: str = TEST) -> Counter[str]:
+    return Counter(label for label, p in zip(labels, parts, strict=True) if p == part)
 
 
-def held(labels: list[str], parts: list[str]) -> Counter[str]:
-    return Counter(label for label, part in zip(labels, parts, strict=True) if part == HELDOUT)
+@st.composite
+def sets(draw: st.DrawFn) -> tuple[list[str], np.ndarray, Fractions, int]:
+    """Groups of all sizes, of one class or of several, and numbers that leave two images to train on."""
+    sizes = draw(st.lists(st.integers(1, 12), min_size=2, max_size=25))
+    classes = st.sampled_from("abcde"[: draw(st.integers(1, 5))])
+    labels, groups = [], []
+    for group, size in enumerate(sizes):
+        mixed = draw(st.booleans())
+        label = draw(classes)
+        labels += [draw(classes) if mixed else label for _ in range(size)]
+        groups += [group] * size
+    count = len(labels)
+    if count < 5:
+        labels, groups = labels + ["a"] * 5, groups + list(range(100, 105))
+        count += 5
+    test = draw(st.integers(1, count - 2))
+    validation = draw(st.integers(0, count - 2 - test))
+    return labels, np.array(groups), Fractions(2, validation, test), draw(st.integers(0, 2**32 - 1))
 
 
-def test_near_copies_share_a_group_and_others_do_not() -> None:
-    images = squares(20)
-    noisy = np.clip(images[:5] + np.random.default_rng(1).integers(-9, 10, images[:5].shape), 0, 255)
-    shifted = np.roll(images[5:8], 1, axis=2)
-    groups = near_duplicate_groups(np.concatenate([images, noisy.astype(np.uint8), shifted]))
-    assert len(set(groups[:20].tolist())) == 20
-    assert np.array_equal(groups[20:25], groups[:5])
-    assert np.array_equal(groups[25:], groups[5:8])
+def tried(labels: list[str], groups: np.ndarray, fractions: Fractions, seed: int) -> list[str] | None:
+    """None where no group is small enough for test, the one reason to refuse."""
+    try:
+        return split(labels, groups, fractions, seed)
+    except DataError:
+        assert min(Counter(groups.tolist()).values()) > fractions.test
+        return None
 
 
-def test_neighbours_of_neighbours_share_a_group() -> None:
-    a, b = squares(2, seed=3).astype(float)
-    path = [np.round(a + (b - a) * t) for t in np.linspace(0, 1, 12)]  # adjacent slices of one body
-    groups = near_duplicate_groups(np.concatenate([np.stack(path).astype(np.uint8), squares(30, seed=4)]))
-    assert len(set(groups[:12].tolist())) == 1
-    assert len(set(groups.tolist())) == 31
+def groups_of(labels: list[str], groups: np.ndarray) -> dict[str, set[int]]:
+    """The groups that each class has images in."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for label, group in zip(labels, groups.tolist(), strict=True):
+        found[label].add(group)
+    return found
 
 
-def test_a_bright_set_of_low_contrast_is_not_taken_for_one_image() -> None:
-    groups = near_duplicate_groups(squares(60, low=230, high=243))
-    assert len(set(groups.tolist())) == 60
+# what always holds
 
 
-def test_images_that_are_all_the_same_are_one_group_and_cannot_be_split() -> None:
-    images = np.full((6, 64, 64, 1), 130, np.uint8)
-    groups = near_duplicate_groups(images)
-    assert set(groups.tolist()) == {0}
-    with pytest.raises(DataError, match="look alike"):
-        split(["a"] * 6, groups, 0.3, seed=0)
+@quick
+@given(sets())
+def test_no_group_is_in_two_parts_and_no_number_is_exceeded(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    _, groups, fractions, _ = case
+    parts = tried(*case)
+    if parts is not None:
+        assert len(set(zip(groups.tolist(), parts, strict=True))) == len(set(groups.tolist()))
+        assert 0 < parts.count(TEST) <= fractions.test
+        assert parts.count(VALIDATION) <= fractions.validation
+        assert set(parts) <= set(PARTS)
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("heldout", [0.1, 0.25, 0.5, 1, 7, 90])
-def test_a_group_is_never_on_both_sides(seed: int, heldout: float) -> None:
-    rng = np.random.default_rng(seed)
-    groups = rng.integers(0, 40, 120)
-    labels = [("a", "b", "c")[k] for k in rng.integers(0, 3, 120)]
-    parts = split(labels, groups, heldout, seed)
-    assert all(len(side) == 1 for side in sides(parts, groups))
-    assert 0 < parts.count(HELDOUT) <= heldout_count(heldout, 120)
+@quick
+@given(sets())
+def test_a_class_of_two_groups_or_more_always_trains(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    labels, groups, _, _ = case
+    parts = tried(*case)
+    if parts is not None:
+        trained = set(held(labels, parts, TRAIN))
+        assert trained >= {label for label, its in groups_of(labels, groups).items() if len(its) > 1}
 
 
-@pytest.mark.parametrize("heldout, expected", [(0.25, 30), (0.5, 60), (40, 40), (1, 1), (118, 118)])
-def test_the_number_held_out_is_exact_where_images_stand_alone(heldout: float, expected: int) -> None:
-    labels = ["a"] * 80 + ["b"] * 40
-    assert split(labels, apart(120), heldout, seed=3).count(HELDOUT) == expected
+@quick
+@given(sets())
+def test_what_is_missing_is_smaller_than_every_group_that_no_class_needs(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    """Numbers are met as well as groups allow: a group that would still fit is one of the last of a class,
+    which needs a group to train on (and of test, if it has three, one for validation)."""
+    labels, groups, fractions, _ = case
+    parts = tried(*case)
+    if parts is None:
+        return
+    part_of = dict(zip(groups.tolist(), parts, strict=True))
+    sizes, of_class = Counter(groups.tolist()), groups_of(labels, groups)
+
+    def needed(group: int, rest: set[str], later: int) -> bool:
+        for its in of_class.values():
+            left = sum(part_of[other] in rest for other in its)
+            keep = max(1, min(1 + later, len(its) - 1))
+            if group in its and len(its) > 1 and left <= keep:
+                return True
+        return False
+
+    later = int(fractions.validation > 0)
+    for group, size in sizes.items():
+        if part_of[group] != TEST and size <= fractions.test - parts.count(TEST):
+            assert needed(group, {TRAIN, VALIDATION}, later)
+        if part_of[group] == TRAIN and size <= fractions.validation - parts.count(VALIDATION):
+            assert needed(group, {TRAIN}, 0)
 
 
-def test_the_number_held_out_is_exact_around_groups() -> None:
+@quick
+@given(st.lists(st.integers(3, 12), min_size=1, max_size=6), st.integers(1, 8), st.data())
+def test_a_class_of_three_groups_is_in_every_part_that_has_room_for_each(
+    per_class: list[int], size: int, data: st.DataObject
+) -> None:
+    labels = [f"class {c}" for c, n in enumerate(per_class) for _ in range(n * size)]
+    groups = np.repeat(apart(sum(per_class)), size)
+    room = len(per_class) * size
+    validation = data.draw(st.integers(room, len(labels) - 2 - room)) if len(labels) - 2 >= 2 * room else 0
+    test = data.draw(st.integers(room, len(labels) - 2 - validation))
+    parts = split(labels, groups, Fractions(1, validation, test), data.draw(st.integers(0, 999)))
+    for part in PARTS if validation else (TRAIN, TEST):
+        assert set(held(labels, parts, part)) == set(labels)
+
+
+@quick
+@given(sets(), st.randoms())
+def test_the_order_of_images_makes_no_difference(
+    case: tuple[list[str], np.ndarray, Fractions, int], chance: object
+) -> None:
+    labels, groups, fractions, seed = case
+    order = list(range(len(labels)))
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    parts = tried(*case)
+    shuffled = tried([labels[k] for k in order], groups[order], fractions, seed)
+    assert parts == tried(*case)
+    assert (parts is None) == (shuffled is None)
+    if parts is not None:
+        assert shuffled == [parts[k] for k in order]
+
+
+# numbers and classes
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("0.75/0.25", (90, 0, 30)),
+        ("0.7/0.15/0.15", (84, 18, 18)),
+        ("80/0/40", (80, 0, 40)),
+        ("1/1/118", None),
+        ("2/1/117", (2, 1, 117)),
+        ("40/30/20", (70, 30, 20)),  # what is left over trains too
+    ],
+)
+def test_numbers_are_exact_where_images_stand_alone(text: str, expected: tuple[int, int, int] | None) -> None:
+    labels = ["a"] * 120
+    if expected is None:
+        with pytest.raises(DataError, match="leaves too few for train"):
+            split(labels, apart(120), parse_split(text), seed=3)
+        return
+    parts = split(labels, apart(120), parse_split(text), seed=3)
+    assert tuple(parts.count(part) for part in PARTS) == expected
+
+
+def test_numbers_are_exact_around_groups() -> None:
     groups = np.array([0] * 30 + [1] * 20 + list(range(2, 52)))
-    assert split(["a"] * 100, groups, 25, seed=0).count(HELDOUT) == 25
+    parts = split(["a"] * 100, groups, Fractions(50, 15, 25), seed=0)
+    assert Counter(parts) == {TRAIN: 60, VALIDATION: 15, TEST: 25}
 
 
-def test_each_class_gives_its_share() -> None:
+def test_each_class_gives_its_share_to_both_parts() -> None:
     labels = ["a"] * 100 + ["b"] * 40 + ["c"] * 20
-    assert held(labels, split(labels, apart(160), 0.25, seed=1)) == {"a": 25, "b": 10, "c": 5}
+    parts = split(labels, apart(160), parse_split("0.5/0.25/0.25"), seed=1)
+    for part in (VALIDATION, TEST):
+        assert held(labels, parts, part) == {"a": 25, "b": 10, "c": 5}
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_every_class_is_present_on_both_sides(seed: int) -> None:
-    labels = ["common"] * 60 + ["rare"] * 2 + ["two groups"] * 20
-    groups = np.array([*range(62), *[100] * 12, *[101] * 8])
-    parts = split(labels, groups, 0.25, seed)
-    for part in (TRAIN, HELDOUT):
-        assert {label for label, p in zip(labels, parts, strict=True) if p == part} == set(labels)
+def test_few_large_groups_do_not_cost_training_a_class(seed: int) -> None:
+    """Three patients with 30 slices each of one class, three with 3 each of the other."""
+    labels = ["a"] * 90 + ["b"] * 9
+    groups = np.array([k // 30 if k < 90 else k // 3 for k in range(99)])
+    parts = split(labels, groups, Fractions(), seed)
+    assert all(held(labels, parts, part)["b"] == 3 for part in PARTS)
 
 
 def test_a_class_of_one_group_stays_in_training_while_others_can_give() -> None:
     labels = ["common"] * 30 + ["single"] * 5
     groups = np.array([*range(30), *[99] * 5])
     for seed in range(10):
-        assert "single" not in held(labels, split(labels, groups, 0.4, seed))
+        assert held(labels, split(labels, groups, Fractions(), seed), TRAIN)["single"] == 5
+
+
+def test_a_class_of_two_groups_is_judged_rather_than_watched() -> None:
+    labels = ["common"] * 30 + ["two"] * 2
+    for seed in range(10):
+        parts = split(labels, apart(32), Fractions(), seed)
+        assert (parts[30:].count(TRAIN), parts[30:].count(TEST)) == (1, 1)
 
 
 def test_a_folder_for_each_patient_can_still_be_split() -> None:
     labels = [f"patient-{k}" for k in range(40)]
-    assert split(labels, apart(40), 0.25, seed=0).count(HELDOUT) == 10
+    parts = split(labels, apart(40), Fractions(), seed=0)
+    assert Counter(parts) == {TRAIN: 28, VALIDATION: 6, TEST: 6}
 
 
-def test_the_same_seed_splits_the_same_way_and_another_does_not() -> None:
+def test_validation_comes_out_empty_where_no_group_fits() -> None:
+    parts = split(["a"] * 20, np.array([0] * 9 + [1] * 9 + [2] * 2), Fractions(0.8, 0.1, 0.1), seed=0)
+    assert Counter(parts) == {TRAIN: 18, TEST: 2}
+
+
+def test_another_seed_splits_in_another_way() -> None:
     labels = ["a", "b"] * 50
-    first = split(labels, apart(100), 0.25, seed=7)
-    assert split(labels, apart(100), 0.25, seed=7) == first
-    assert split(labels, apart(100), 0.25, seed=8) != first
+    assert split(labels, apart(100), Fractions(), seed=7) != split(labels, apart(100), Fractions(), seed=8)
 
 
-@pytest.mark.parametrize("heldout", [0, -1, -0.2, 99, 1000, 0.001, 0.999, float("nan"), float("inf")])
-def test_a_held_out_part_that_leaves_nothing_is_refused(heldout: float) -> None:
-    with pytest.raises(DataError, match=r"too few on one side; give a fraction .* from 1 to 98"):
-        split(["a"] * 100, apart(100), heldout, seed=0)
+def test_one_group_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="All images are in one group"):
+        split(["a"] * 6, np.zeros(6, int), Fractions(), seed=0)
 
 
-@pytest.mark.parametrize("folder, heldout, train", [("isic", 200, 160), ("chest_ct/adenocarcinoma", 84, 120)])
-def test_the_papers_numbers_come_out_on_real_images(
-    real_data: Path, tmp_path: Path, folder: str, heldout: int, train: int
+def test_groups_that_are_too_large_for_test_are_refused_with_their_size() -> None:
+    with pytest.raises(DataError, match="The smallest of 3 groups has 10 images, more than the 3 for test"):
+        split(["a"] * 30, np.repeat(apart(3), 10), Fractions(0.8, 0.1, 0.1), seed=0)
+
+
+# what was chosen before there was validation
+
+EARLIER = [
+    (0, "0.75/0.25", [6, 7, 8, 12, 19, 24, 26, 27, 29, 37, 41, 46, 48, 52, 58]),
+    (0, "48/12", [6, 7, 8, 12, 26, 27, 29, 37, 41, 46, 48, 58]),
+    (1, "0.75/0.25", [9, 10, 11, 15, 17, 24, 27, 28, 37, 38, 43, 44, 45, 48, 58]),
+    (1, "48/12", [9, 10, 11, 17, 24, 27, 37, 38, 43, 45, 48, 58]),
+    (7, "0.75/0.25", [0, 1, 2, 14, 18, 20, 27, 28, 38, 41, 47, 49, 53, 54, 58]),
+    (7, "48/12", [0, 1, 2, 18, 20, 27, 41, 47, 49, 53, 54, 58]),
+    (42, "0.75/0.25", [12, 13, 14, 15, 18, 24, 28, 37, 38, 39, 42, 43, 49, 54, 59]),
+    (42, "48/12", [12, 13, 15, 18, 24, 28, 37, 39, 42, 43, 54, 59]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed, text, test", EARLIER)
+def test_without_validation_the_test_part_is_what_earlier_versions_held_out(
+    seed: int, text: str, test: list[int]
 ) -> None:
-    data = prepare(find_records([real_data / folder]), tmp_path / "set", size=64, heldout=heldout)
-    assert data.info["splits"] == {HELDOUT: heldout, TRAIN: train}
-    _check_groups(data)
+    labels = ["melanoma"] * 20 + ["nevus"] * 36 + ["other"] * 4
+    groups = np.array([k // 3 if k < 12 else k for k in range(60)])
+    groups[30:37], groups[55:58] = 30, 55
+    parts = split(labels, groups, parse_split(text), seed)
+    assert [k for k, part in enumerate(parts) if part == TEST] == test
 
 
-def test_every_real_class_is_present_on_both_sides(real_data: Path, tmp_path: Path) -> None:
-    data = prepare(find_records([real_data / "chest_ct"]), tmp_path / "set", size=64)
-    assert len(data.info["classes"]) == 4
-    assert all(count > 0 for parts in data.info["classes"].values() for count in parts.values())
-    _check_groups(data)
+# what can be asked for
 
 
-def _check_groups(data: Dataset) -> None:
-    groups = np.array([int(row["group"]) for row in data.manifest])
-    assert len(set(groups.tolist())) < len(groups)  # real sets hold near-copies
-    assert all(len(side) == 1 for side in sides([row["split"] for row in data.manifest], groups))
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("0.7/0.15/0.15", Fractions(0.7, 0.15, 0.15)),
+        ("0.8/0.2", Fractions(0.8, 0, 0.2)),
+        ("160/0/200", Fractions(160, 0, 200)),
+        (" .5 / .25 / .25 ", Fractions(0.5, 0.25, 0.25)),
+        ("0.333333/0.333333/0.333334", Fractions(0.333333, 0.333333, 0.333334)),
+    ],
+)
+def test_shares_and_numbers_are_understood(text: str, expected: Fractions) -> None:
+    assert parse_split(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("", "not understood"),
+        ("0.7", "not understood"),
+        ("a/b/c", "not understood"),
+        ("0.1/0.2/0.3/0.4", "not understood"),
+        ("0.7/0.15/0.2", "sums to 1.05, not to 1"),
+        ("0.5/0.2", "sums to 0.7, not to 1"),
+        ("160.5/20/20", "sums to 200.5"),
+        ("-0.2/0.6/0.6", "not possible"),
+        ("nan/0.5/0.5", "not possible"),
+        ("inf/1/1", "not possible"),
+        ("1/0/0", "leaves no images for test"),
+        ("0.9/0.1/0", "leaves no images for test"),
+        ("0/0/1", "leaves no images for train"),
+        ("70/15/15", "could mean percent or images; for percent write 0.7/0.15/0.15"),
+        ("80/20", "could mean percent or images; for percent write 0.8/0/0.2"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        parse_split(text)
+
+
+def test_more_images_than_there_are_cannot_be_asked_for() -> None:
+    with pytest.raises(DataError, match=r"--split 160/0/200 needs more images than there are \(350\)"):
+        Fractions(160, 0, 200).counts(350)
+
+
+@pytest.mark.parametrize("images, part", [(3, "validation"), (5, "validation"), (2, "train")])
+def test_sets_that_are_too_small_for_their_parts_are_refused(images: int, part: str) -> None:
+    with pytest.raises(DataError, match=f"leaves too few for {part}"):
+        Fractions(0.8, 0.1, 0.1).counts(images) if part != "train" else Fractions(1, 0, 1).counts(images)
+
+
+# real images
+
+
+@pytest.mark.parametrize("folder, text", [("isic", "160/0/200"), ("chest_ct/adenocarcinoma", "120/0/84")])
+def test_the_papers_numbers_come_out_on_real_images(real_data: Path, folder: str, text: str) -> None:
+    labels, groups = _real(real_data / folder)
+    parts = split(labels, groups, parse_split(text), seed=0)
+    train, _, test = (int(number) for number in text.split("/"))
+    assert Counter(parts) == {TRAIN: train, TEST: test}
+    assert len(set(groups.tolist())) < len(groups)  # real sets hold images that look alike
+
+
+def test_every_real_class_is_in_every_part(real_data: Path) -> None:
+    labels, groups = _real(real_data / "chest_ct")
+    parts = split(labels, groups, Fractions(), seed=0)
+    assert all(set(held(labels, parts, part)) == set(labels) for part in PARTS)
+    assert len(set(zip(groups.tolist(), parts, strict=True))) == len(set(groups.tolist()))
+
+
+def _real(folder: Path) -> tuple[list[str], np.ndarray]:
+    records = find_records([folder]).records
+    images = [next(iter(decode(record.read(), record.name).pictures)).image for record in records]
+    thumbs = np.stack([thumbnail(fit(image, 64, 3)) for image in images])
+    names = [record.name for record in records]
+    return [r.label for r in records], find_groups("auto", names, [None] * len(names), thumbs).numbers

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from medgan.config import ModelConfig
-from medgan.data.dataset import Dataset, store
+from medgan.data.dataset import Dataset
+from medgan.data.prepare import store
 from medgan.files import write_folder
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
@@ -27,9 +28,9 @@ def smooth_images(n: int, channels: int, size: int = 64, seed: int = 0) -> np.nd
     return np.stack([np.stack([np.asarray(plane) for plane in image], axis=-1) for image in planes])
 
 
-def make_dataset(out: Path, *, n: int = 24, channels: int = 3, heldout: float = 0.5) -> Dataset:
+def make_dataset(out: Path, *, n: int = 24, channels: int = 3, test: int = 12) -> Dataset:
     images = smooth_images(n, channels)
-    return store(images, ["a", "b"] * (n // 2), out, name="Smooth", heldout=heldout)
+    return store(images, ["a", "b"] * (n // 2), out, name="Smooth", split=f"{n - test}/0/{test}")
 
 
 def make_model(

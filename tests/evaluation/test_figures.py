@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medgan.data.dataset import prepare
-from medgan.data.intake import find_records
+from medgan.data.prepare import prepare
+from medgan.data.records import find_records
+from medgan.data.settings import Settings
 from medgan.evaluation import figures
 from medgan.evaluation.figures import Watch, measure
 from medgan.evaluation.references import MEAN, REAL, ROWS, Row, reference_rows
@@ -94,9 +95,9 @@ def test_on_real_chest_ct_the_reference_rows_come_out_as_they_are_known_to(
         pytest.skip(f"needs the SqueezeNet weights in {home}")
     monkeypatch.setenv("TORCH_HOME", str(home))
     files = sorted((real_data / "chest_ct" / "adenocarcinoma").glob("test_*.jpg"))
-    data = prepare(find_records(files), tmp_path / "ct", heldout=0.5)
+    data = prepare(find_records(files), tmp_path / "ct", Settings(split="0.5/0/0.5"))
     rows = reference_rows(data.part("train"), count=64, seed=0)
-    found = measured(rows, data.part("heldout"))
+    found = measured(rows, data.part("test"))
     value = {
         (name, row): found[name, row, "random"]["value"]
         for name in figures.METRICS

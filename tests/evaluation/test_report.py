@@ -162,11 +162,11 @@ def test_too_few_images_on_either_side_are_refused(model: Path, dataset: Dataset
     with pytest.raises(DataError, match="--count 1 is too few"):
         evaluated(model, dataset, count=1)
     with pytest.raises(DataError, match="holds 1 images out"):
-        evaluated(model, make_dataset(tmp_path / "few", heldout=1))
+        evaluated(model, make_dataset(tmp_path / "few", test=1))
 
 
 def test_two_images_on_each_side_are_enough(model: Path, tmp_path: Path) -> None:
-    report = evaluated(model, make_dataset(tmp_path / "few", heldout=2), count=2)
+    report = evaluated(model, make_dataset(tmp_path / "few", test=2), count=2)
     assert all(entry["value"] is not None for entry in report["figures"])
 
 

@@ -13,6 +13,7 @@ from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo
 from medgan.workspace import Workspace
 from tests.hub.fakehub import NAME, FakeHub, Repo, serve
+from tests.hub.imagesets import KEY, folders
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +46,10 @@ def hub(model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path
 @pytest.fixture
 def space(workspace: Path) -> Workspace:
     return Workspace.default()
+
+
+@pytest.fixture
+def repo(hub: FakeHub) -> Repo:
+    """An image data set on the hub."""
+    hub.repos[KEY] = Repo(folders(), card={"license": "cc0-1.0"})
+    return hub.repos[KEY]

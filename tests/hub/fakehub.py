@@ -4,12 +4,14 @@ on its repositories."""
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 NAME = "ada/tiny-skin"
 TOKEN = "hf_keepThisSecret"
@@ -34,6 +36,11 @@ class Repo:
     ranges: bool = True
     stall_at: int | None = None  # after so many bytes nothing more comes
     silent: bool = False  # accepts, never answers
+    pause: float = 0.0  # seconds before each slice of a large file…
+    slice: int = SLICE  # …of so many bytes
+    card: dict[str, Any] = field(default_factory=dict)  # what a data set's card says
+    page: int = 1000  # files on a page of a data set's listing
+    damage: bool = False  # the content differs in its last bytes from what is listed
 
     def damaged(self, name: str) -> Repo:
         """The same repository, whose file has other bytes at its end than its checksum says."""
@@ -44,10 +51,12 @@ class Repo:
 
 @dataclass
 class FakeHub:
-    """`repos` by `owner/name`; `seen` holds (method, path, Authorization) of each request."""
+    """`repos` by `owner/name`, data sets by `datasets/owner/name`; `shelf` is what a plain file server
+    offers below `/files`; `seen` holds (method, path, Authorization) of each request."""
 
     repos: dict[str, Repo] = field(default_factory=dict)
     seen: list[tuple[str, str, str | None]] = field(default_factory=list)
+    shelf: Repo = field(default_factory=lambda: Repo({}))
     endpoint: str = ""
     plain: bool = False  # answers 200 to everything, like the login page of a network
     closing: threading.Event = field(default_factory=threading.Event)
@@ -93,6 +102,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.plain:
             self._send(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
             return
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        if parts[0] == "files":
+            self._file(self.hub.shelf, parts[-1])
+            return
+        if "datasets" in parts[:2]:
+            self._dataset(parts)
+            return
         # /owner/name/resolve/revision/file, or /cdn/owner/name/file
         parts = self.path.strip("/").split("/")
         cdn = parts[0] == "cdn"
@@ -121,6 +137,64 @@ class _Handler(BaseHTTPRequestHandler):
             body = repo.files[name]
             self._send(200, {"X-Repo-Commit": repo.commit, "ETag": f'"{_git_oid(body)}"'}, body)
 
+    def _file(self, repo: Repo, name: str) -> None:
+        """A server of files that is no hub."""
+        if repo.silent:
+            self.hub.closing.wait()
+        elif repo.refuse:
+            self._refuse(*repo.refuse)
+        elif name in repo.files:
+            self._content(repo, repo.files[name])
+        else:
+            self._refuse(404, "")
+
+    def _dataset(self, parts: list[str]) -> None:
+        """/api/datasets/owner/name[/revision/r | /tree/r], or /[cdn/]datasets/owner/name/resolve/r/path"""
+        first, *rest = parts if parts[0] in ("api", "cdn") else ["", *parts]
+        repo, rest = self.hub.repos.get("/".join(rest[:3])), rest[3:]
+        if repo is None or (repo.token and not first and self._sent() != repo.token):
+            self._refuse(404, "RepoNotFound")
+        elif repo.silent:
+            self.hub.closing.wait()
+        elif repo.refuse and first != "cdn":
+            self._refuse(*repo.refuse)
+        elif rest and rest[1] not in (repo.commit, *repo.revisions):
+            self._refuse(404, "RevisionNotFound")
+        elif first == "api" and rest[:1] == ["tree"]:
+            self._tree(repo)
+        elif first == "api":
+            self._json({"id": "x/y", "sha": repo.commit, "cardData": repo.card})
+        else:
+            self._dataset_file(repo, "/".join(rest[2:]), first == "cdn")
+
+    def _tree(self, repo: Repo) -> None:
+        start = int(dict(parse_qsl(urlsplit(self.path).query)).get("cursor", 0))
+        paths = sorted(repo.files)
+        listed = [_listed(path, repo.files[path]) for path in paths[start : start + repo.page]]
+        folders = [{"type": "directory", "oid": "00" * 20, "size": 0, "path": "train"}] * (not start)
+        headers = {}
+        if start + repo.page < len(paths):
+            # as a mirror does, the link names the hub that it copies
+            path = f"{urlsplit(self.path).path}?recursive=true&cursor={start + repo.page}"
+            headers["Link"] = f'<https://huggingface.co{path}>; rel="next"'
+        self._json(folders + listed, headers)
+
+    def _dataset_file(self, repo: Repo, path: str, elsewhere: bool) -> None:
+        if path not in repo.files:
+            self._refuse(404, "EntryNotFound")
+        elif _is_large(path) and not elsewhere:
+            host = self.hub.endpoint.replace("127.0.0.1", "localhost")
+            self._send(302, {"Location": f"{host}/cdn{self.path}"}, b"")
+        else:
+            body = repo.files[path]
+            self._content(repo, body[:-4] + b"evil" if repo.damage else body)
+
+    def _sent(self) -> str:
+        return (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+
+    def _json(self, value: Any, headers: dict[str, str] | None = None) -> None:
+        self._send(200, {"Content-Type": "application/json", **(headers or {})}, json.dumps(value).encode())
+
     def _redirect(self, repo: Repo, name: str) -> None:
         body = repo.files[name]
         sha256 = repo.sha256 or hashlib.sha256(body).hexdigest()
@@ -140,6 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
         if repo.ranges and (asked := self.headers.get("Range")):
             start = int(asked.removeprefix("bytes=").split("-")[0])
         end = len(body)
+        if start >= end > 0:
+            self._refuse(416, "")
+            return
         if repo.cut_at is not None and repo.cuts > 0:
             repo.cuts -= 1
             end = repo.cut_at
@@ -147,12 +224,14 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
         self._head(206 if start else 200, headers)
-        for at in range(start, end, SLICE):
+        for at in range(start, end, repo.slice):
+            if repo.pause:
+                self.hub.closing.wait(repo.pause)
             if repo.stall_at is not None and at >= repo.stall_at:
                 self.hub.closing.wait()
                 return
             try:
-                self.wfile.write(body[at : min(at + SLICE, end)])
+                self.wfile.write(body[at : min(at + repo.slice, end)])
             except OSError:
                 return  # the client was ended
 
@@ -169,6 +248,18 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Connection": "close", **headers}.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+def _is_large(path: str) -> bool:
+    return path.endswith((".safetensors", ".parquet"))
+
+
+def _listed(path: str, body: bytes) -> dict[str, Any]:
+    """A file as the tree API lists it."""
+    about = {"type": "file", "oid": _git_oid(body), "size": len(body), "path": path}
+    if _is_large(path):
+        about["lfs"] = {"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 130}
+    return about
 
 
 def _git_oid(body: bytes) -> str:

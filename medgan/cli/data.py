@@ -1,0 +1,201 @@
+"""Prepare a data set, and inspect one or what one could be made of."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from medgan.data.limits import Limits, described
+from medgan.data.records import Found, find_records
+from medgan.data.settings import Settings
+from medgan.errors import DataError
+from medgan.files import write_json
+from medgan.terminal import Bar, EndOnSignal, say
+from medgan.workspace import Workspace
+
+Progress = Callable[[str, int, int], None]
+SHOWN = 20
+"""Rejected files that are named on the terminal; the report has them all."""
+
+
+def prepare(options: argparse.Namespace) -> dict[str, Any]:
+    """Make a data set out of images."""
+    from medgan.data.prepare import prepare as make
+    from medgan.data.prepare import refuse_existing
+
+    out, settings, limits = Path(options.out), _settings(options), _limits(options)
+    settings.check()
+    refuse_existing(out)
+    with _watched(options) as progress:
+        if any(source.startswith("phantom:") for source in options.source):
+            data = _draw(options, out, progress)
+        else:
+            sources, note = _local(options, progress)
+            found = _found(sources, note, limits, options.labels)
+            data = make(found, out, settings, name=options.name, limits=limits, progress=progress)
+    _tell(data.report)
+    kind = "grey" if data.channels == 1 else "colour"
+    say(f"{data.name}: {len(data)} {kind} images at {data.size} x {data.size} in {out}")
+    return {"dataset": str(out), "name": data.name, **data.report}
+
+
+def inspect(options: argparse.Namespace) -> dict[str, Any]:
+    """Say what a data set holds, or what `prepare` would make of images; nothing is written."""
+    from medgan.data.prepare import inspect as look
+
+    first = Path(options.source[0])
+    if len(options.source) == 1 and (first / "dataset.json").is_file():
+        return _inspect_dataset(first)
+    settings, limits = _settings(options), _limits(options)
+    settings.check()
+    with _watched(options) as progress:
+        sources, note = _local(options, progress)
+        report = look(
+            _found(sources, note, limits, options.labels), settings, limits=limits, progress=progress
+        )
+        report["source_folder"] = str(sources[0]) if note else None
+        if options.record:
+            write_json(options.record / "report.json", report)
+    _tell(report)
+    return report
+
+
+def _inspect_dataset(folder: Path) -> dict[str, Any]:
+    from medgan.data.dataset import Dataset
+    from medgan.data.survey import digest
+
+    data = Dataset(folder)
+    changed = []
+    with Bar("image") as bar:
+        for k, row in enumerate(data.manifest):
+            if digest(data[k]) != row["sha256"]:
+                changed.append(row["file"])
+            bar.update(k + 1, len(data))
+    report = {"dataset": str(folder), **data.report, **data.info, "changed": changed}
+    _tell(report)
+    if changed:
+        raise DataError(
+            f"{len(changed)} images of {folder} are not what was prepared (the first: {changed[0]}); "
+            "prepare the set again."
+        )
+    say(f"All {len(data)} images are as they were prepared.")
+    return report
+
+
+def _draw(options: argparse.Namespace, out: Path, progress: Progress) -> Any:
+    from medgan.data.phantom import draw_set
+    from medgan.data.prepare import store
+
+    if len(options.source) > 1:
+        raise DataError("A phantom is drawn alone; give one phantom:… and no other source.")
+    kind = options.source[0].removeprefix("phantom:")
+    count = 200 if options.count is None else options.count
+    images, labels = draw_set(
+        kind,
+        count,
+        seed=options.seed,
+        size=options.size,
+        progress=lambda done, total: progress("Drawing", done, total),
+    )
+    name = options.name or out.name
+    return store(images, labels, out, name=name, split=options.split, seed=options.seed)
+
+
+def _local(options: argparse.Namespace, progress: Progress) -> tuple[list[Path], str]:
+    """The sources as paths on this machine, what is elsewhere downloaded; and a word on what that is."""
+    from medgan.hub.datasets import fetch_source, is_remote
+
+    paths, notes = [], []
+    for source in options.source:
+        if not is_remote(source):
+            paths.append(Path(source))
+            continue
+        fetched = fetch_source(
+            source,
+            Workspace.default(),
+            count=options.count,
+            seed=options.seed,
+            size=options.size,
+            limits=_limits(options),
+            progress=lambda done, total: progress("Downloading", done, total),
+        )
+        paths.append(fetched.folder)
+        notes.append(fetched.note)
+        options.name = options.name or fetched.name
+    return paths, " ".join(notes)
+
+
+def _found(sources: Sequence[Path], note: str, limits: Limits, labels: str | None) -> Found:
+    found = find_records(sources, limits=limits, labels=Path(labels) if labels else None)
+    return Found(found.records, found.rejected, [*filter(None, [note]), *found.notes])
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        size=options.size,
+        fit=options.fit,
+        colour=options.color,
+        window=options.window,
+        slices=options.slices,
+        group=options.group,
+        split=options.split,
+        duplicates=options.duplicates,
+        near=options.near,
+        conflicts=options.conflicts,
+        seed=options.seed,
+    )
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits.changed({name: getattr(options, f"limit_{name}") for name in described()})
+
+
+@contextmanager
+def _watched(options: argparse.Namespace) -> Iterator[Progress]:
+    """Progress for the terminal and, with --record, for the dashboard; a signal ends it cleanly."""
+    from medgan.runs.record import watched
+
+    with EndOnSignal(), watched(options.record) as record, Bar("") as bar:
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.label(what)
+            bar.update(done, total)
+            record.progress(what, done, total)
+
+        progress("Starting", 0, 1)
+        yield progress
+
+
+def _tell(report: dict[str, Any]) -> None:
+    """The report in words: counts first, then what was left out and what to look at."""
+    for note in report.get("notes", ()):
+        say(note)
+    for label, counts in report.get("classes", {}).items():
+        say(f"  {label}: {', '.join(f'{count} {part}' for part, count in counts.items())}")
+    copies = {
+        "exact copies": "duplicates",
+        "near copies": "near_duplicates",
+        "copies in two classes": "conflicts",
+    }
+    for words, key in copies.items():
+        if report.get(key):
+            first = report[key][0]
+            say(f"{len(report[key])} {words}, such as {first['first']} and {first['second']}")
+    for what, count in report.get("dropped", {}).items():
+        say(f"Not kept: {what} of {count} files")
+    _list(report.get("flagged", []), "to look at")
+    _list(report.get("rejected", []), "left out")
+    if report.get("leak_check"):
+        say(report["leak_check"]["words"])
+    for advice in report.get("advice", ()):
+        say(advice["text"])
+
+
+def _list(entries: Sequence[dict[str, str]], what: str) -> None:
+    for entry in entries[:SHOWN]:
+        say(f"  {what}: {entry['file']} {entry['reason']}")
+    if len(entries) > SHOWN:
+        say(f"  … and {len(entries) - SHOWN} more; --json names them all")

@@ -1,0 +1,186 @@
+"""Train, generate, evaluate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medgan.arguments import DEFAULT_PRESET
+from medgan.cli.models import model_folder
+from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes, preset
+from medgan.errors import ConfigError, DataError, Interrupted
+from medgan.terminal import Bar, StopOnSignal, say
+
+if TYPE_CHECKING:
+    from medgan.training.request import Request
+
+
+def train(options: argparse.Namespace) -> dict[str, Any]:
+    """Train a GAN; the run folder says how far it is."""
+    from medgan.training.loop import train as train_run
+
+    if options.estimate:
+        return _estimate(options)
+    if not options.run:
+        raise ConfigError("Say where the run goes: --run FOLDER.")
+    request = _request_to_resume(options) if options.resume else _request(options)
+    with StopOnSignal() as stop, Bar("it") as bar:
+        last = [""]
+
+        def report(status: Any) -> None:
+            if status.message != last[0]:
+                last[0] = status.message
+                bar.write(f"{status.message} [{status.device}, {status.precision}]")
+            bar.update(status.step, status.iterations)
+
+        status = train_run(request, interrupted=stop.requested, report=report)
+    result = {
+        "run": options.run,
+        "state": status.state,
+        "message": status.message,
+        "step": status.step,
+        "iterations": status.iterations,
+        "images": status.images,
+        "seconds": status.seconds,
+        "device": status.device,
+        "precision": status.precision,
+    }
+    if stop.requested():
+        if options.json:
+            print(json.dumps(result, indent=2))
+        raise Interrupted(
+            f"Interrupted at step {status.step}; {options.run} is saved, add --resume to go on."
+        )
+    return result
+
+
+def _goal(options: argparse.Namespace) -> dict[str, Any]:
+    goal = {name: getattr(options, name) for name in GOALS if getattr(options, name) is not None}
+    for name, value in goal.items():
+        if not value > 0:
+            raise ConfigError(f"--{name} is {value}; it must be above 0.")
+    return goal
+
+
+def _request(options: argparse.Namespace) -> Request:
+    from medgan.data.dataset import Dataset
+    from medgan.training.request import Request
+
+    data = Dataset(options.dataset)
+    name = options.preset or DEFAULT_PRESET
+    model_changes, train_changes = parse_changes(options.set)
+    for key in ("batch_size", "seed"):
+        if getattr(options, key) is not None:
+            train_changes.setdefault(key, getattr(options, key))
+    model, config = preset(name).for_data(channels=data.channels, size=data.size)
+    goal = {key: train_changes.pop(key) for key in GOALS if key in train_changes} | _goal(options)
+    return Request(
+        dataset=Path(options.dataset),
+        run=Path(options.run or "run"),
+        preset=name,
+        model=replace(model, **model_changes),
+        train=replace(config, **train_changes).with_goal(goal),
+        device=options.device,
+    )
+
+
+def _request_to_resume(options: argparse.Namespace) -> Request:
+    """Its settings are in the run folder; here only the goal and the device may be new."""
+    from medgan.training.request import Request
+
+    given = [f"--{key.replace('_', '-')}" for key in ("preset", "batch_size", "seed") if getattr(options, key) is not None]
+    given += ["--set"] if options.set else []
+    if given:
+        raise ConfigError(f"A run that goes on keeps its settings; leave {' and '.join(given)} away, or start a new run.")
+    return Request(
+        dataset=Path(options.dataset),
+        run=Path(options.run),
+        preset="",
+        model=ModelConfig(),
+        train=TrainConfig().with_goal(_goal(options)),
+        device=options.device,
+        resume=True,
+    )
+
+
+def _estimate(options: argparse.Namespace) -> dict[str, Any]:
+    from medgan.training.estimate import estimate
+
+    found = estimate(_request(options))
+    say(found.words())
+    return found.to_json()
+
+
+def generate(options: argparse.Namespace) -> dict[str, Any]:
+    """Generate images by seed into a folder or ZIP."""
+    from medgan.generation.export import export, only_class, parse_seeds
+    from medgan.runs.checkpoint import load_generator
+    from medgan.runs.info import model_sha256
+
+    seeds = parse_seeds(options.seeds)
+    folder = model_folder(options.model)
+    generator, info = load_generator(folder)
+    sha256 = model_sha256(folder)
+    name = str(info.about.get("name") or folder.name)
+    with Bar("image") as bar:
+        out = export(
+            generator,
+            seeds,
+            Path(options.out),
+            model=name,
+            sha256=sha256,
+            label=only_class(info.about),
+            progress=bar.update,
+        )
+    say(f"{len(seeds)} images of {name} in {out}")
+    return {"out": str(out), "images": len(seeds), "model": name, "model_sha256": sha256}
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    """Judge a model against held-out images."""
+    from medgan.data.dataset import Dataset
+    from medgan.evaluation.report import evaluate as judge
+    from medgan.evaluation.report import save_report, text_table
+    from medgan.runs.record import watched
+    from medgan.training.devices import leave_a_core
+
+    out = Path(options.out)
+    _refuse_to_replace(out)
+    if options.record:
+        leave_a_core()  # it was started from the dashboard, whose clicks want one
+    with watched(options.record) as record, Bar("") as bar:
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.label(what)
+            bar.update(done, total)
+            record.progress(what, done, total)
+
+        record.progress("Loading", 0, 1)
+        folder = model_folder(options.model)
+        report = judge(
+            folder,
+            Dataset(options.dataset),
+            count=options.count,
+            lpips_net=options.lpips_net,
+            seed=options.seed,
+            progress=progress,
+        )
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_report(report, out)
+    say(text_table(report))
+    say(f"Written to {out}")
+    return report
+
+
+def _refuse_to_replace(out: Path) -> None:
+    """An earlier report may be replaced, nothing else."""
+    from medgan.evaluation.report import load_report
+
+    if out.exists():
+        try:
+            load_report(out)
+        except DataError:
+            raise DataError(f"{out} exists and is no report; choose another name.") from None

@@ -1,0 +1,164 @@
+"""What is known and decided about a survey's images before anything is written: copies, groups, parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from medgan.data.assessment import assess
+from medgan.data.copies import Pair, exact_copies, near_copies, resolve
+from medgan.data.groups import Groups, find_groups
+from medgan.data.leaks import Leak, nearest_across
+from medgan.data.records import Found
+from medgan.data.settings import Settings
+from medgan.data.split import PARTS, split
+from medgan.data.survey import Progress, Row, Survey, digest
+from medgan.images import to_channels
+
+MINIMUM = 4
+"""Fewer images cannot be split into parts."""
+GREY_SHARE = 0.95
+"""`auto` makes a set grey when at least this share of its images carries no colour."""
+
+
+class Examined:
+    """The images that stay (`rows`, in order), their `groups` and `splits`, and the `report`.
+
+    With fewer than four usable images nothing is split; the report says how many there are.
+    """
+
+    def __init__(
+        self, seen: Survey, found: Found, settings: Settings, scratch: IO[bytes], progress: Progress
+    ):
+        self.seen, self.settings, self.scratch = seen, settings, scratch
+        self.channels = self._choose_channels()
+        progress("Looking for copies", 0, 2)
+        self._find_copies()
+        progress("Looking for copies", 1, 2)
+        self._divide()
+        self.report = self._report(found)
+        progress("Looking for copies", 2, 2)
+
+    def image(self, row: Row) -> np.ndarray:
+        """The prepared pixels of a row, uint8 `(S, S, C)` with the set's channels."""
+        size = self.settings.size
+        self.scratch.seek(row.at)
+        data = self.scratch.read(size * size * row.channels)
+        pixels = np.frombuffer(data, np.uint8).reshape(size, size, row.channels)
+        return to_channels(pixels, self.channels)
+
+    def manifest(self) -> Iterator[tuple[Any, ...]]:
+        """A row an image, as `dataset.COLUMNS` names them; only where there is a split."""
+        groups = self.groups.numbers.tolist() if self.groups else []
+        for k, row, group, part in zip(self.copies.kept, self.rows, groups, self.splits, strict=True):
+            yield row.file, row.label, group, part, row.width, row.height, row.window, self.hashes[k]
+
+    def classes(self) -> dict[str, dict[str, int]]:
+        """How many images of each class stand in each part."""
+        labels = [row.label for row in self.rows]
+        if not self.splits:
+            return {label: {"all": count} for label, count in sorted(Counter(labels).items())}
+        pairs = Counter(zip(labels, self.splits, strict=True))
+        return {label: {part: pairs[label, part] for part in PARTS} for label in sorted(set(labels))}
+
+    def _choose_channels(self) -> int:
+        colour, rows = self.settings.colour, self.seen.rows
+        if colour != "auto":
+            return 1 if colour == "grey" else 3
+        return 1 if rows and np.mean([row.grey for row in rows]) >= GREY_SHARE else 3
+
+    def _find_copies(self) -> None:
+        rows = self.seen.rows
+        self.hashes = [
+            row.sha256 if row.channels == self.channels else digest(self.image(row)) for row in rows
+        ]
+        exact = exact_copies(self.hashes)
+        near = near_copies(_thumbs(rows), lambda k: self.image(rows[k]), exact)
+        labels, names = [row.label for row in rows], [row.file for row in rows]
+        self.copies = resolve(exact, near, labels, names, self.settings.choices())
+
+    def _divide(self) -> None:
+        self.rows = [self.seen.rows[k] for k in self.copies.kept]
+        thumbs, labels = _thumbs(self.rows), [row.label for row in self.rows]
+        names, patients = [row.file for row in self.rows], [row.patient for row in self.rows]
+        how, fractions, seed = self.settings.group, self.settings.fractions(), self.settings.seed
+        self.splits: list[str] = []
+        self.leak: Leak | None = None
+        self.groups: Groups | None = None
+        if len(self.rows) >= MINIMUM:
+            self.groups = find_groups(how, names, patients, thumbs, self.copies.together())
+            self.splits = split(labels, self.groups.numbers, fractions, seed)
+            self.leak = nearest_across(thumbs, self.splits)
+
+    def _report(self, found: Found) -> dict[str, Any]:
+        seen, copies = self.seen, self.copies
+        names = [row.file for row in seen.rows]
+        classes = self.classes()
+        groups = Counter(self.groups.numbers.tolist()) if self.groups else Counter[int]()
+        advice = assess(classes, groups=len(groups), largest_group=max(groups.values(), default=0))
+        return {
+            "accepted": len(self.rows),
+            "rejected": [vars(entry) for entry in [*found.rejected, *seen.rejected]],
+            "left_out": [{"file": names[k], "reason": why} for k, why in copies.dropped.items()],
+            "duplicates": [self._pair(pair) for pair in copies.duplicates],
+            "near_duplicates": [self._pair(pair) for pair in copies.near_duplicates],
+            "conflicts": [self._pair(pair) for pair in copies.conflicts],
+            "groups": len(groups),
+            "grouping": self.groups.words if self.groups else "",
+            "splits": {part: self.splits.count(part) for part in PARTS},
+            "classes": classes,
+            "channels": self.channels,
+            "size": self.settings.size,
+            "kinds": dict(seen.kinds),
+            "deep": seen.deep,
+            "hu": seen.hu,
+            "dropped": dict(seen.dropped),
+            "flagged": [vars(entry) for entry in seen.flagged],
+            "leak_check": self._leak(),
+            "advice": [vars(entry) for entry in advice],
+            "notes": found.notes,
+            "files": [row.file for row in self.rows],
+            "settings": self.settings.to_json(),
+            "content_sha256": self._content_sha256(),
+        }
+
+    def _pair(self, pair: Pair) -> dict[str, Any]:
+        first, second = self.seen.rows[pair.first], self.seen.rows[pair.second]
+        exact = self.hashes[pair.first] == self.hashes[pair.second]
+        return {
+            "first": first.file,
+            "second": second.file,
+            "labels": [first.label, second.label],
+            "kind": "exact" if exact else "near",
+            "turned": pair.turned,
+            "distance": round(pair.distance, 2),
+        }
+
+    def _leak(self) -> dict[str, Any] | None:
+        leak = self.leak
+        if leak is None:
+            return None
+        return {
+            "first": self.rows[leak.first].file,
+            "second": self.rows[leak.second].file,
+            "part": leak.part,
+            "distance": round(leak.distance, 2),
+            "typical": round(leak.typical, 2),
+            "ratio": round(leak.ratio, 3),
+            "words": leak.words,
+            "warning": leak.warning,
+        }
+
+    def _content_sha256(self) -> str:
+        """The same for the same pixels, parts and classes, on every machine."""
+        kept = zip(self.copies.kept, self.rows, self.splits or [""] * len(self.rows), strict=True)
+        text = "".join(f"{self.hashes[k]}{part}{row.label}" for k, row, part in kept)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _thumbs(rows: Sequence[Row]) -> np.ndarray:
+    return np.stack([row.thumb for row in rows]) if rows else np.empty((0, 32, 32, 3), np.uint8)

@@ -1,0 +1,190 @@
+"""From files to a data set: survey, examine, and write a folder that is there whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from medgan import __version__
+from medgan.data.dataset import COLUMNS, FORMAT, Dataset
+from medgan.data.examine import MINIMUM, Examined
+from medgan.data.limits import LIMITS, Limits
+from medgan.data.records import Found, Record
+from medgan.data.settings import Settings
+from medgan.data.survey import Look, Progress, survey, survey_arrays
+from medgan.data.workers import processes
+from medgan.errors import DataError
+from medgan.files import write_folder
+
+USUAL = Settings()
+
+
+def prepare(
+    found: Found,
+    out: Path,
+    settings: Settings = USUAL,
+    *,
+    name: str | None = None,
+    limits: Limits = LIMITS,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Write the usable images of `found` as a data set in the new folder `out`.
+
+    One bad file never loses the others: it is listed in the set's report with its reason. `workers`
+    processes decode (None: one a core; 0: none, unprotected against crashing decoders). DataError for
+    settings that cannot be, if `out` exists, or if fewer than four usable images remain.
+    """
+    settings.check()
+    refuse_existing(out)
+    with _scratch(out.parent) as scratch:
+        examined = _examine(found, settings, limits, scratch, workers, progress or _silent)
+        return _write(examined, out, name or out.name)
+
+
+def inspect(
+    found: Found,
+    settings: Settings = USUAL,
+    *,
+    limits: Limits = LIMITS,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The report that `prepare` would write, with nothing written."""
+    settings.check()
+    with _scratch(None) as scratch:
+        return _examine(found, settings, limits, scratch, workers, progress or _silent).report
+
+
+def store(
+    images: np.ndarray,
+    labels: Sequence[str],
+    out: Path,
+    *,
+    name: str,
+    split: str = Settings.split,
+    seed: int = 0,
+) -> Dataset:
+    """Write images that exist as uint8 `(N, H, W, C)` (the phantoms) as a data set."""
+    keep = {"duplicates": "keep", "near": "keep", "conflicts": "keep"}
+    settings = Settings(size=images.shape[1], split=split, seed=seed, **keep)
+    settings.check()
+    refuse_existing(out)
+    records = [Record(f"{label}/{k:04d}.png", label, Path()) for k, label in enumerate(labels)]
+    with _scratch(out.parent) as scratch:
+        seen = survey_arrays(list(images), records, scratch)
+        return _write(Examined(seen, Found(records, [], []), settings, scratch, _silent), out, name)
+
+
+def refuse_existing(out: Path) -> None:
+    """DataError if there is something at `out` already."""
+    if out.exists():
+        raise DataError(f"{out} exists already; choose another name.")
+
+
+def _examine(
+    found: Found,
+    settings: Settings,
+    limits: Limits,
+    scratch: IO[bytes],
+    workers: int | None,
+    progress: Progress,
+) -> Examined:
+    started = time.monotonic()
+    look = Look(settings.decoding(limits), settings.size, settings.fit, salt=secrets.token_bytes(32))
+    count = processes() if workers is None else workers
+    seen = survey(found.records, look, scratch, workers=count, progress=progress)
+    examined = Examined(seen, found, settings, scratch, progress)
+    examined.report["seconds"] = round(time.monotonic() - started, 2)
+    return examined
+
+
+def _write(examined: Examined, out: Path, name: str) -> Dataset:
+    if len(examined.rows) < MINIMUM:
+        raise DataError(_too_few(examined.report))
+
+    def fill(folder: Path) -> None:
+        _write_images(folder / "images.npy", examined)
+        _write_manifest(folder / "manifest.csv", examined)
+        _write_json(folder / "report.json", examined.report)
+        _write_json(folder / "dataset.json", _info(examined, name))
+
+    try:
+        write_folder(out, fill)
+    except OSError as error:
+        raise DataError(
+            f"{out} cannot be written ({error.strerror or error}); choose another place."
+        ) from error
+    return Dataset(out)
+
+
+def _info(examined: Examined, name: str) -> dict[str, Any]:
+    report = examined.report
+    return {
+        "format": FORMAT,
+        "medgan": __version__,
+        "name": name,
+        "size": examined.settings.size,
+        "channels": examined.channels,
+        "images": len(examined.rows),
+        **{key: report[key] for key in ("classes", "splits", "groups", "grouping", "leak_check", "advice")},
+        "settings": examined.settings.to_json(),
+        "content_sha256": report["content_sha256"],
+    }
+
+
+def _write_images(path: Path, examined: Examined) -> None:
+    """One image after another, so that memory does not grow with their number."""
+    size, channels = examined.settings.size, examined.channels
+    shape = (len(examined.rows), size, size, channels)
+    with path.open("wb") as stream:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for row in examined.rows:
+            stream.write(examined.image(row).tobytes())
+
+
+def _write_manifest(path: Path, examined: Examined) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        writer.writerows(examined.manifest())
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False), "utf-8")
+
+
+def _scratch(folder: Path | None) -> IO[bytes]:
+    """A file for pixels on their way, on the disk where the set goes; it has no name, so it is gone at the
+    end, however that comes."""
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        place = folder or tempfile.gettempdir()
+        raise DataError(
+            f"{place} cannot be written ({error.strerror or error}); choose another place."
+        ) from error
+
+
+def _too_few(report: dict[str, Any]) -> str:
+    rejected = [*report["rejected"], *report["left_out"]]
+    first = f" The first left out: {rejected[0]['file']} {rejected[0]['reason']}." if rejected else ""
+    return (
+        f"Only {report['accepted']} usable images; at least {MINIMUM} are needed, and 100 for something "
+        f"worth seeing.{first}"
+    )
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass

@@ -1,0 +1,108 @@
+"""Work on files in processes of their own, so that a file that crashes or holds a decoder costs that file
+and nothing else. Results come in the order of the files, however many are under way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import TimeoutError as LateError
+from typing import TypeVar
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Work = Callable[[Item], Result]
+
+CHUNK = 16
+"""Files handed over at once: the way to another process and back costs as much as decoding a small file."""
+AHEAD = 3
+"""Chunks for each process that are under way, so that results never pile up in memory."""
+MEMORY = 4 * 2**30
+"""Bytes that a process may hold; an honest file of the largest size that is read needs a quarter."""
+FEW = 4
+"""So many files are worked on by one process: starting a second one would take longer."""
+
+
+def processes() -> int:
+    """How many to use: the cores that this program may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def each(
+    work: Work[Item, Result],
+    items: Sequence[Item],
+    failed: Callable[[Item, str], Result],
+    *,
+    workers: int,
+    seconds: int,
+) -> Iterator[Result]:
+    """`work(item)` for every item, in order. `failed(item, reason)` stands in where the process died or
+    took longer than `seconds` for one item. With 0 workers it all happens here, unprotected."""
+    if workers == 0:
+        yield from map(work, items)
+        return
+    context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads, and not everywhere
+    count = 1 if len(items) <= FEW else workers
+    with ProcessPool(count, context=context, initializer=_bound_memory) as pool:
+        try:
+            chunks = [list(items[at : at + CHUNK]) for at in range(0, len(items), CHUNK)]
+            yield from _in_order(pool, work, chunks, failed, ahead=AHEAD * workers, seconds=seconds)
+        finally:
+            pool.stop()  # type: ignore[no-untyped-call]  # does not wait for what is under way when the caller has had enough
+
+
+def _in_order(
+    pool: ProcessPool,
+    work: Work[Item, Result],
+    chunks: Sequence[list[Item]],
+    failed: Callable[[Item, str], Result],
+    *,
+    ahead: int,
+    seconds: int,
+) -> Iterator[Result]:
+    waiting = iter(chunks)
+    under_way: deque[tuple[list[Item], ProcessFuture[list[Result]]]] = deque()
+    while True:
+        while len(under_way) < ahead and (chunk := next(waiting, None)) is not None:
+            under_way.append((chunk, pool.schedule(_all, (work, chunk), timeout=seconds)))
+        if not under_way:
+            return
+        chunk, future = under_way.popleft()
+        try:
+            yield from future.result()
+        except (ProcessExpired, LateError):
+            for item in chunk:  # one of them is to blame: each alone finds out which
+                yield _alone(pool, work, item, failed, seconds)
+
+
+def _alone(
+    pool: ProcessPool,
+    work: Work[Item, Result],
+    item: Item,
+    failed: Callable[[Item, str], Result],
+    seconds: int,
+) -> Result:
+    try:
+        return pool.schedule(work, (item,), timeout=seconds).result()
+    except LateError:
+        return failed(item, f"takes longer than {seconds} s to decode (--limit-seconds)")
+    except ProcessExpired:
+        return failed(item, "is damaged in a way that crashes its decoder")
+
+
+def _bound_memory() -> None:
+    """A file that makes its decoder ask for more than `MEMORY` gets a MemoryError instead of the machine."""
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
+
+
+def _all(work: Work[Item, Result], items: Sequence[Item]) -> list[Result]:
+    return [work(item) for item in items]
