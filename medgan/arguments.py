@@ -92,7 +92,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
-    add("--estimate", action="store_true", help="only measure a few steps: time, memory and disk it would take")
+    add(
+        "--estimate",
+        action="store_true",
+        help="only measure a few steps: the time, memory and disk it takes",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +135,7 @@ def _add_intake(parser: argparse.ArgumentParser) -> None:
     add("--duplicates", default="drop", help="exact copies: drop (default) or keep")
     add("--near", default="keep", help="near copies: keep on one side (default) or drop")
     add("--conflicts", default="drop", help="copies in two classes: drop all of them (default) or keep")
+    add("--exclude", action="append", default=[], metavar="NAME", help="leave this one out (again for more)")
     add("--seed", type=int, default=0, help="seed of the split (default 0)")
     add("--count", type=int, help="phantoms to draw (default 200), or images of a remote set to take")
     add("--record", type=Path, help=argparse.SUPPRESS)  # status for the dashboard

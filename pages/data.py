@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from medgan.ui import data
+from medgan.ui import data, new_data
 from medgan.ui.components import heading
 
-heading("Data", "Images in, a data set out: cropped square, one size, a part held out for judging.")
+heading("Data", "Images in, a data set out: checked, cropped square, and divided so that nothing leaks.")
 with st.container(border=True):
-    data.new_dataset()
+    new_data.new_dataset()
 st.subheader("Your data sets")
 data.existing_datasets()

@@ -146,6 +146,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         near=options.near,
         conflicts=options.conflicts,
         seed=options.seed,
+        exclude=options.exclude,
     )
 
 
@@ -185,7 +186,7 @@ def _tell(report: dict[str, Any]) -> None:
             first = report[key][0]
             say(f"{len(report[key])} {words}, such as {first['first']} and {first['second']}")
     for what, count in report.get("dropped", {}).items():
-        say(f"Not kept: {what} of {count} files")
+        say(f"Not kept: {what} of {count} file{'' if count == 1 else 's'}")
     _list(report.get("flagged", []), "to look at")
     _list(report.get("rejected", []), "left out")
     if report.get("leak_check"):

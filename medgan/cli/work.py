@@ -91,10 +91,16 @@ def _request_to_resume(options: argparse.Namespace) -> Request:
     """Its settings are in the run folder; here only the goal and the device may be new."""
     from medgan.training.request import Request
 
-    given = [f"--{key.replace('_', '-')}" for key in ("preset", "batch_size", "seed") if getattr(options, key) is not None]
+    given = [
+        f"--{key.replace('_', '-')}"
+        for key in ("preset", "batch_size", "seed")
+        if getattr(options, key) is not None
+    ]
     given += ["--set"] if options.set else []
     if given:
-        raise ConfigError(f"A run that goes on keeps its settings; leave {' and '.join(given)} away, or start a new run.")
+        raise ConfigError(
+            f"A run that goes on keeps its settings; leave {' and '.join(given)} away, or start a new run."
+        )
     return Request(
         dataset=Path(options.dataset),
         run=Path(options.run),

@@ -15,8 +15,9 @@ from medgan.data.groups import Groups, find_groups
 from medgan.data.leaks import Leak, nearest_across
 from medgan.data.records import Found
 from medgan.data.settings import Settings
-from medgan.data.split import PARTS, split
+from medgan.data.split import PARTS, TEST, split
 from medgan.data.survey import Progress, Row, Survey, digest
+from medgan.errors import DataError
 from medgan.images import to_channels
 
 MINIMUM = 4
@@ -28,7 +29,7 @@ GREY_SHARE = 0.95
 class Examined:
     """The images that stay (`rows`, in order), their `groups` and `splits`, and the `report`.
 
-    With fewer than four usable images nothing is split; the report says how many there are.
+    With fewer than four usable images nothing is split; why a larger set cannot be split, `trouble` says.
     """
 
     def __init__(
@@ -89,17 +90,29 @@ class Examined:
         self.splits: list[str] = []
         self.leak: Leak | None = None
         self.groups: Groups | None = None
-        if len(self.rows) >= MINIMUM:
+        self.wanted: dict[str, int] | None = None
+        self.trouble = ""
+        if len(self.rows) < MINIMUM:
+            return
+        try:
             self.groups = find_groups(how, names, patients, thumbs, self.copies.together())
+            self.wanted = fractions.counts(len(self.rows))
             self.splits = split(labels, self.groups.numbers, fractions, seed)
             self.leak = nearest_across(thumbs, self.splits)
+        except DataError as error:  # what there is can still be told
+            self.trouble = str(error)
 
     def _report(self, found: Found) -> dict[str, Any]:
         seen, copies = self.seen, self.copies
         names = [row.file for row in seen.rows]
         classes = self.classes()
         groups = Counter(self.groups.numbers.tolist()) if self.groups else Counter[int]()
-        advice = assess(classes, groups=len(groups), largest_group=max(groups.values(), default=0))
+        advice = assess(
+            classes,
+            groups=len(groups),
+            largest_group=max(groups.values(), default=0),
+            wanted=self.wanted,
+        )
         return {
             "accepted": len(self.rows),
             "rejected": [vars(entry) for entry in [*found.rejected, *seen.rejected]],
@@ -119,7 +132,9 @@ class Examined:
             "dropped": dict(seen.dropped),
             "flagged": [vars(entry) for entry in seen.flagged],
             "leak_check": self._leak(),
-            "advice": [vars(entry) for entry in advice],
+            "advice": [{"level": "warning", "text": self.trouble}] * bool(self.trouble)
+            + [vars(entry) for entry in advice],
+            "trouble": self.trouble,
             "notes": found.notes,
             "files": [row.file for row in self.rows],
             "settings": self.settings.to_json(),
@@ -156,7 +171,8 @@ class Examined:
     def _content_sha256(self) -> str:
         """The same for the same pixels, parts and classes, on every machine."""
         kept = zip(self.copies.kept, self.rows, self.splits or [""] * len(self.rows), strict=True)
-        text = "".join(f"{self.hashes[k]}{part}{row.label}" for k, row, part in kept)
+        words = {TEST: "heldout"}  # as format 1 called it, so that equal sets kept their hash
+        text = "".join(f"{self.hashes[k]}{words.get(part, part)}{row.label}" for k, row, part in kept)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

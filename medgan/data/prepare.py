@@ -19,7 +19,7 @@ from medgan.data.examine import MINIMUM, Examined
 from medgan.data.limits import LIMITS, Limits
 from medgan.data.records import Found, Record
 from medgan.data.settings import Settings
-from medgan.data.survey import Look, Progress, survey, survey_arrays
+from medgan.data.survey import Look, Progress, leave_out, survey, survey_arrays
 from medgan.data.workers import processes
 from medgan.errors import DataError
 from medgan.files import write_folder
@@ -74,8 +74,14 @@ def store(
     seed: int = 0,
 ) -> Dataset:
     """Write images that exist as uint8 `(N, H, W, C)` (the phantoms) as a data set."""
-    keep = {"duplicates": "keep", "near": "keep", "conflicts": "keep"}
-    settings = Settings(size=images.shape[1], split=split, seed=seed, **keep)
+    settings = Settings(
+        size=images.shape[1],
+        split=split,
+        seed=seed,
+        duplicates="keep",
+        near="keep",
+        conflicts="keep",
+    )
     settings.check()
     refuse_existing(out)
     records = [Record(f"{label}/{k:04d}.png", label, Path()) for k, label in enumerate(labels)]
@@ -102,6 +108,7 @@ def _examine(
     look = Look(settings.decoding(limits), settings.size, settings.fit, salt=secrets.token_bytes(32))
     count = processes() if workers is None else workers
     seen = survey(found.records, look, scratch, workers=count, progress=progress)
+    leave_out(seen, settings.exclude)
     examined = Examined(seen, found, settings, scratch, progress)
     examined.report["seconds"] = round(time.monotonic() - started, 2)
     return examined
@@ -110,6 +117,8 @@ def _examine(
 def _write(examined: Examined, out: Path, name: str) -> Dataset:
     if len(examined.rows) < MINIMUM:
         raise DataError(_too_few(examined.report))
+    if examined.trouble:
+        raise DataError(examined.trouble)
 
     def fill(folder: Path) -> None:
         _write_images(folder / "images.npy", examined)

@@ -39,6 +39,11 @@ class Settings:
     near: str = "keep"
     conflicts: str = "drop"
     seed: int = 0
+    exclude: tuple[str, ...] = ()
+    """Pictures (or all of a file) that the user leaves out, by the names that the report gives them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exclude", tuple(self.exclude))  # JSON has lists
 
     def check(self) -> None:
         """DataError for the first value that cannot be."""
@@ -72,7 +77,7 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
-        return asdict(self)
+        return asdict(self) | {"exclude": list(self.exclude)}
 
 
 def _one_of(name: str, value: Any, valid: Collection[Any]) -> None:

@@ -192,15 +192,3 @@ class _Choice:
             ranked = sorted(by_class[label], key=lambda g: max(share, self._size(g)))
             if self.chosen.isdisjoint(ranked):
                 self._take(ranked, self._leaves_some, most=1)
-
-
-def near_duplicate_groups(images: np.ndarray) -> np.ndarray:
-    """The old name; see `groups.find_groups`."""
-    from PIL import Image
-
-    from medgan.data.groups import find_groups
-    from medgan.images import to_pil
-
-    size = (32, 32)
-    thumbs = [np.asarray(to_pil(i).convert("RGB").resize(size, Image.Resampling.BOX)) for i in images]
-    return find_groups("auto", [""] * len(images), [None] * len(images), np.stack(thumbs)).numbers

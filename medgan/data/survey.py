@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO
@@ -26,6 +26,9 @@ from medgan.errors import DataError
 from medgan.images import fit, is_grey, to_pil
 
 THUMB = 32
+FEW = 4
+"""So many files are decoded by one process: starting a second one would take longer."""
+EXCLUDED = "was left out by your choice"
 REASON = 250
 """Signs of a reason that are kept."""
 Progress = Callable[[str, int, int], None]
@@ -109,18 +112,39 @@ def survey(
 ) -> Survey:
     """Look at every file; prepared pixels are appended to `scratch`. Nothing a file holds raises: what
     cannot be used is listed under `rejected`."""
-    firsts = twins(records)
-    originals = [record for k, record in enumerate(records) if firsts[k] == k]
+    twins = Twins(records)
+    # asked for as the workers need them: finding twins goes on while they start and decode
+    originals = (record for k, record in enumerate(records) if twins.first(k) == k)
+    workers = 1 if 0 < len(records) <= FEW and workers else workers
     seconds = look.decoding.limits.seconds
     results = each(partial(look_at, look), originals, _failed, workers=workers, seconds=seconds)
     book = _Book(look.salt, scratch)
     for k, record in enumerate(records):
-        if firsts[k] == k:
+        if twins.first(k) == k:
             book.enter(k, record, next(results))
         else:
-            book.enter_twin(k, record, firsts[k])
+            book.enter_twin(k, record, twins.first(k))
         progress("Reading images", k + 1, len(records))
     return book.survey
+
+
+def leave_out(seen: Survey, names: Collection[str]) -> None:
+    """Move the rows that the user leaves out (pictures, or files with all their pictures) to the rejected.
+    DataError for a name that nothing has."""
+    wanted = set(names)
+    found = {name for row in seen.rows for name in (row.file, _file_of(row)) if name in wanted}
+    if missing := wanted - found:
+        raise DataError(f"--exclude {min(missing)}: there is no such picture; the report names them.")
+    seen.rejected += [Rejection(row.file, EXCLUDED) for row in seen.rows if _is_one(row, wanted)]
+    seen.rows = [row for row in seen.rows if not _is_one(row, wanted)]
+
+
+def _is_one(row: Row, names: set[str]) -> bool:
+    return row.file in names or _file_of(row) in names
+
+
+def _file_of(row: Row) -> str:
+    return row.file if row.number is None else row.file.rsplit("#", 1)[0]
 
 
 def survey_arrays(images: Sequence[np.ndarray], records: Sequence[Record], scratch: IO[bytes]) -> Survey:
@@ -227,20 +251,27 @@ def digest(pixels: np.ndarray) -> str:
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def twins(records: Sequence[Record]) -> list[int]:
-    """For each file the first one with the same bytes (itself, mostly): those are decoded once.
+class Twins:
+    """Which files hold the same bytes: those are decoded once. Only files of equal size, and equal
+    checksum in a ZIP, are read for it."""
 
-    Only files of equal size, and equal checksum in a ZIP, are read for it.
-    """
-    alike: dict[tuple[int, int | None], list[int]] = {}
-    for k, record in enumerate(records):
-        alike.setdefault((record.size, record.crc), []).append(k)
-    firsts = list(range(len(records)))
-    for members in alike.values():
-        by_content: dict[bytes, int] = {}
-        for k in members if len(members) > 1 else ():
-            firsts[k] = by_content.setdefault(_content(records[k], k), k)
-    return firsts
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.alike = Counter(_outside(record) for record in records)
+        self.firsts: dict[int, int] = {}
+        self.contents: dict[bytes, int] = {}
+
+    def first(self, k: int) -> int:
+        """The first file with the bytes of file k: k itself, mostly. To be asked in order at first."""
+        if k not in self.firsts:
+            record = self.records[k]
+            alone = self.alike[_outside(record)] == 1
+            self.firsts[k] = k if alone else self.contents.setdefault(_content(record, k), k)
+        return self.firsts[k]
+
+
+def _outside(record: Record) -> tuple[int, int | None]:
+    return record.size, record.crc
 
 
 def _content(record: Record, k: int) -> bytes:

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import TimeoutError as LateError
+from itertools import islice
 from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -23,8 +24,6 @@ AHEAD = 3
 """Chunks for each process that are under way, so that results never pile up in memory."""
 MEMORY = 4 * 2**30
 """Bytes that a process may hold; an honest file of the largest size that is read needs a quarter."""
-FEW = 4
-"""So many files are worked on by one process: starting a second one would take longer."""
 
 
 def processes() -> int:
@@ -34,22 +33,22 @@ def processes() -> int:
 
 def each(
     work: Work[Item, Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     failed: Callable[[Item, str], Result],
     *,
     workers: int,
     seconds: int,
 ) -> Iterator[Result]:
     """`work(item)` for every item, in order. `failed(item, reason)` stands in where the process died or
-    took longer than `seconds` for one item. With 0 workers it all happens here, unprotected."""
+    took longer than `seconds` for one item. With 0 workers it all happens here, unprotected. `items` are
+    asked for as they are needed."""
     if workers == 0:
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads, and not everywhere
-    count = 1 if len(items) <= FEW else workers
-    with ProcessPool(count, context=context, initializer=_bound_memory) as pool:
+    with ProcessPool(workers, context=context, initializer=_bound_memory) as pool:
         try:
-            chunks = [list(items[at : at + CHUNK]) for at in range(0, len(items), CHUNK)]
+            chunks = _chunks(items)
             yield from _in_order(pool, work, chunks, failed, ahead=AHEAD * workers, seconds=seconds)
         finally:
             pool.stop()  # type: ignore[no-untyped-call]  # does not wait for what is under way when the caller has had enough
@@ -58,16 +57,15 @@ def each(
 def _in_order(
     pool: ProcessPool,
     work: Work[Item, Result],
-    chunks: Sequence[list[Item]],
+    chunks: Iterator[list[Item]],
     failed: Callable[[Item, str], Result],
     *,
     ahead: int,
     seconds: int,
 ) -> Iterator[Result]:
-    waiting = iter(chunks)
     under_way: deque[tuple[list[Item], ProcessFuture[list[Result]]]] = deque()
     while True:
-        while len(under_way) < ahead and (chunk := next(waiting, None)) is not None:
+        while len(under_way) < ahead and (chunk := next(chunks, None)) is not None:
             under_way.append((chunk, pool.schedule(_all, (work, chunk), timeout=seconds)))
         if not under_way:
             return
@@ -77,6 +75,12 @@ def _in_order(
         except (ProcessExpired, LateError):
             for item in chunk:  # one of them is to blame: each alone finds out which
                 yield _alone(pool, work, item, failed, seconds)
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    waiting = iter(items)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk
 
 
 def _alone(

@@ -24,6 +24,7 @@ from medgan.runs.record import (
 )
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
+from medgan.ui.text import plain
 
 STATE_COLOURS = {
     RUNNING: "green",
@@ -34,6 +35,8 @@ STATE_COLOURS = {
     INTERRUPTED: "orange",
     FAILED: "red",
 }
+LONGEST = 2000
+"""Signs of a sentence that are shown."""
 STATE_WORDS = {INTERRUPTED: "interrupted, can resume"}
 
 
@@ -43,7 +46,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except MedGANError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error), LONGEST), icon=":material/error:")  # it may quote a file's name
 
 
 def heading(title: str, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from medgan.data.dataset import Dataset
-from medgan.data.split import HELDOUT
+from medgan.data.split import TEST
 from medgan.evaluation.report import load_report
 from medgan.evaluation.table import cell
 from medgan.runs.models import ModelEntry
@@ -107,7 +107,7 @@ def _warnings(entry: ModelEntry, data: Dataset) -> None:
             "it has seen the held-out images. Figures may flatter it.",
             icon=":material/warning:",
         )
-    heldout = int(data.info["splits"].get(HELDOUT, 0))
+    heldout = int(data.info["splits"].get(TEST, 0))
     if heldout < 30:
         st.caption(f"Only {heldout} images are held out: the intervals will be wide.")
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import streamlit as st
@@ -26,8 +29,13 @@ from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
 from medgan.ui.session import workspace
 from medgan.workspace import Workspace, free_name, safe_name
 
+if TYPE_CHECKING:
+    from medgan.data.settings import Settings
+
 NICENESS = 5
 """Long work steps back a little, so that clicks are answered while it runs."""
+GRACE = 8.0
+"""Seconds that a process has to end by itself once it is asked to."""
 ROOT = Path(medgan.__file__).resolve().parents[1]
 
 
@@ -81,7 +89,62 @@ class Jobs:
             self._start(record, ["evaluate", model, str(dataset), "--out", out, *options])
         return record
 
-    def _start(self, run: Run, arguments: Sequence[str], before: Status | None = None) -> None:
+    def inspect(
+        self,
+        record: Run,
+        sources: Sequence[str],
+        settings: Settings,
+        *,
+        labels: Path | None = None,
+        count: int | None = None,
+    ) -> None:
+        """Start to look at `sources` (as `inspect` takes them); `count` is for those that can give any
+        number of images. `record` gets `status.json` and, at the end, `report.json`; what lay there goes
+        first. Nothing happens if it is being done."""
+        with self._lock:
+            if not record.status().alive:
+                _begin_anew(record, settings)
+                options = [*_options(settings, labels, count), f"--record={record.folder}"]
+                self._start(record, ["inspect", *sources, *options], message="Starting")
+
+    def prepare(
+        self,
+        record: Run,
+        sources: Sequence[str],
+        settings: Settings,
+        *,
+        out: Path,
+        name: str,
+        labels: Path | None = None,
+        count: int | None = None,
+    ) -> None:
+        """Start to make the data set `out` under the name `name`, else as `inspect`; `record` gets
+        `status.json`. MedGANError if `out` exists."""
+        with self._lock:
+            if record.status().alive:
+                return
+            if out.exists():
+                raise MedGANError(f"There is a data set {out.name!r} already; choose another name.")
+            _begin_anew(record, settings)
+            options = [f"--out={out}", f"--name={name}", f"--record={record.folder}"]
+            arguments = ["prepare", *sources, *_options(settings, labels, count), *options]
+            self._start(record, arguments, message="Starting")
+
+    def cancel(self, record: Run) -> None:
+        """End the process of a record, with its workers: asked first, killed if it does not listen."""
+        status = record.status()
+        if status.alive and status.host == socket.gethostname():
+            record.request_stop()
+            # Waiting is for a thread: the page must not stand still.
+            threading.Thread(target=_end, args=(status,), daemon=True, name=f"end {status.pid}").start()
+
+    def _start(
+        self,
+        run: Run,
+        arguments: Sequence[str],
+        before: Status | None = None,
+        message: str = "Starting; loading PyTorch",
+    ) -> None:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {
             "MEDGAN_HOME": str(self.workspace.root),
@@ -101,8 +164,38 @@ class Jobs:
         if os.name == "posix":
             psutil.Process(child.pid).nice(NICENESS)
         self._children = [c for c in self._children if c.poll() is None] + [child]
-        starting = replace(before or Status(), state=STARTING, message="Starting; loading PyTorch")
+        starting = replace(before or Status(), state=STARTING, message=message)
         run.write_status(starting, psutil.Process(child.pid))
+
+
+def _begin_anew(record: Run, settings: Settings) -> None:
+    shutil.rmtree(record.folder, ignore_errors=True)
+    record.folder.mkdir(parents=True)
+    write_json(record.folder / "choices.json", settings.to_json())
+
+
+def _options(settings: Settings, labels: Path | None, count: int | None) -> list[str]:
+    """With `=`, since a window or a pattern may begin with a minus."""
+    values = settings.to_json()
+    excluded = [f"--exclude={name}" for name in values.pop("exclude")]
+    values |= {"color": values.pop("colour"), "labels": labels, "count": count}
+    return [f"--{name}={value}" for name, value in values.items() if value is not None] + excluded
+
+
+def _end(status: Status) -> None:
+    """Ask the process of `status` to end, then kill what is left of it and its children."""
+    try:
+        process = psutil.Process(status.pid)
+        if abs(process.create_time() - status.pid_started) > 2.0:
+            return  # the number belongs to somebody else by now
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, left = psutil.wait_procs(family, timeout=GRACE)
+    except psutil.Error:
+        return
+    for other in left:
+        with suppress(psutil.Error):
+            other.kill()
 
 
 def jobs() -> Jobs:

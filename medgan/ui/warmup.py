@@ -18,6 +18,7 @@ AHEAD = (
     "pandas",
     "plotly.graph_objects",
     "medgan.ui.data",
+    "medgan.ui.new_data",
     "medgan.ui.train",
     "medgan.ui.generate",
     "medgan.ui.evaluate",

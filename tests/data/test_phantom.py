@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
+from medgan.data.groups import find_groups
 from medgan.data.phantom import PHANTOMS, draw, draw_set
 from medgan.data.phantom.anatomy import NODULE, NORMAL
 from medgan.data.phantom.chest import draw_chest
 from medgan.data.phantom.skin import MELANOMA, NEVUS, draw_skin
 from medgan.data.prepare import store
-from medgan.data.split import near_duplicate_groups
+from medgan.data.survey import thumbnail
 from medgan.errors import DataError
 
 KINDS = list(PHANTOMS)
@@ -94,7 +95,8 @@ def test_progress_is_told_after_each_image() -> None:
 def test_phantoms_differ_enough_that_few_are_near_copies(
     kind: str, sets: dict[str, tuple[np.ndarray, list[str]]]
 ) -> None:
-    sizes = Counter(near_duplicate_groups(sets[kind][0]).tolist())
+    thumbs = np.stack([thumbnail(image) for image in sets[kind][0]])
+    sizes = Counter(find_groups("auto", ["x"] * 120, [None] * 120, thumbs).numbers.tolist())
     assert len(sizes) >= 100
     assert max(sizes.values()) <= 12
 

@@ -334,3 +334,32 @@ def test_too_few_usable_images_are_refused_with_the_first_reason(tmp_path: Path)
     (tmp_path / "set" / "bad.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"Only 3 usable images; at least 4 .*bad\.png is empty"):
         make(tmp_path / "set", tmp_path / "out")
+
+
+def test_what_cannot_be_split_is_still_reported(tmp_path: Path) -> None:
+    for k in range(8):
+        png_file(tmp_path / "set" / f"p1_{k}.png", k)
+    found = find_records([tmp_path / "set"])
+    report = inspect(found, Settings(size=64, group="^(p1)_"), workers=0)
+    assert report["accepted"] == 8
+    assert report["trouble"]
+    with pytest.raises(DataError) as refused:
+        prepare(found, tmp_path / "out", Settings(size=64, group="^(p1)_"), workers=0)
+    assert str(refused.value) == report["trouble"]
+    assert left_behind(tmp_path, "set") == []
+
+
+def test_the_real_set_that_the_shipped_model_was_trained_on_comes_out_again(
+    real_data: Path, tmp_path: Path
+) -> None:
+    settings = Settings(split="0.75/0/0.25")
+    report = inspect(find_records([real_data / "isic"]), settings, workers=0)
+    assert report["content_sha256"].startswith("aabd729df251be6c")
+
+
+def test_pictures_can_be_left_out_by_name(folder: Path, tmp_path: Path) -> None:
+    data = make(folder, tmp_path / "out", exclude=("cat/000.png", "dog/003.png"))
+    assert len(data) == 10
+    assert [r["file"] for r in data.report["rejected"]] == ["cat/000.png", "dog/003.png"]
+    with pytest.raises(DataError, match=r"--exclude nowhere\.png: there is no such picture"):
+        make(folder, tmp_path / "other", exclude=("nowhere.png",))

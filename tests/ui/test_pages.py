@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import time
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import streamlit as st
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medgan.config import ModelConfig
-from medgan.data.dataset import Dataset, store
+from medgan.data.dataset import Dataset
 from medgan.data.phantom import draw_set
+from medgan.data.prepare import store
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo
@@ -36,7 +34,7 @@ def _fresh_caches() -> None:
 @pytest.fixture
 def data(workspace: Path) -> Dataset:
     images, labels = draw_set("chest-ct", 24, size=64)
-    return store(images, labels, workspace / "datasets" / "phantoms", name="phantoms", heldout=0.25)
+    return store(images, labels, workspace / "datasets" / "phantoms", name="phantoms", split="0.75/0/0.25")
 
 
 @pytest.fixture
@@ -71,46 +69,6 @@ def test_every_page_opens_with_data_and_a_model(name: str, model: Path) -> None:
     app = open_page(name)
     assert not app.exception
     assert not app.error
-
-
-def test_the_demo_set_is_made_with_one_press(workspace: Path) -> None:
-    app = open_page("data")
-    app.number_input[0].set_value(20)
-    next(b for b in app.button if b.label == "Make this data set").click().run()
-    assert not app.exception
-    [folder] = (workspace / "datasets").iterdir()
-    assert Dataset(folder).info["splits"] == {"heldout": 5, "train": 15}
-    assert any("is ready" in box.value for box in app.success)
-
-
-def test_a_zip_becomes_a_data_set_with_its_folders_as_classes(workspace: Path) -> None:
-    app = open_page("data")
-    app.segmented_control(key="new_data_source").set_value("Upload your own").run()
-    app.file_uploader(key="uploader").upload("lesions.zip", _zip_of_images(), "application/zip").run()
-    assert any("12 images" in m.value for m in app.markdown)
-    next(b for b in app.button if b.label == "Make this data set").click().run()
-    assert not app.exception
-    made = Dataset(workspace / "datasets" / "lesions")
-    assert set(made.info["classes"]) == {"benign", "malignant"}
-    assert [r["file"] for r in made.info["rejected"]] == ["malignant/broken.png"]
-    assert not list((workspace / "uploads").iterdir()), "the upload is deleted once it is a data set"
-
-
-def test_an_upload_without_images_is_told_in_one_sentence() -> None:
-    app = open_page("data")
-    app.segmented_control(key="new_data_source").set_value("Upload your own").run()
-    notes = _zip({"readme.txt": b"hello"})
-    app.file_uploader(key="uploader").upload("notes.zip", notes, "application/zip").run()
-    assert not app.exception
-    assert "No image found" in app.error[0].value
-
-
-def test_a_name_that_is_taken_loses_nothing(data: Dataset) -> None:
-    app = open_page("data")
-    app.text_input[0].set_value("phantoms")
-    next(b for b in app.button if b.label == "Make this data set").click().run()
-    assert "already" in app.error[0].value
-    assert Dataset(data.folder).info == data.info
 
 
 def test_the_seed_slider_changes_the_images_and_names_them(model: Path) -> None:
@@ -187,22 +145,3 @@ def _wait_for_end(run: Run, seconds: float = 120.0) -> Status:
 
 def _captions(app: AppTest) -> list[str]:
     return [image.proto.imgs[0].caption for image in app.get("image")]
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
-
-
-def _zip_of_images() -> bytes:
-    rng = np.random.default_rng(0)
-    files = {}
-    for k in range(11):
-        small = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8))
-        buffer = io.BytesIO()
-        small.resize((160, 120)).save(buffer, "PNG")
-        files[f"{'benign' if k % 2 else 'malignant'}/{k}.png"] = buffer.getvalue()
-    return _zip(files | {"malignant/broken.png": b"not an image"})

@@ -1,0 +1,149 @@
+"""Which pictures belong together, and how many of them train, are watched and judge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from medgan.errors import MedGANError
+from medgan.ui.jobs import ROOT
+from medgan.ui.text import count, parts
+
+if TYPE_CHECKING:
+    from medgan.data.settings import Settings
+
+PATTERN = "pattern"
+GROUPS = {
+    "auto": "Found by themselves",
+    "patient": "By patient",
+    PATTERN: "By a pattern in the file names",
+    "none": "None: every picture stands alone",
+}
+GROUP_WORDS = {
+    "auto": "By patient where files name one, else by likeness, so that neighbouring slices stay together.",
+    "patient": "From the DICOM files or the table of classes. Pictures without a patient go by likeness.",
+    PATTERN: "A regular expression. What its first bracket matches (or all of it) is the group's name.",
+    "none": "Only for pictures that have nothing to do with each other; otherwise figures will flatter.",
+}
+PATIENCE = 3.0
+"""Seconds for trying a pattern on all names; some patterns never end."""
+LISTED = 8
+
+
+def choose_parts(report: Mapping[str, Any], saved: Settings, key: str) -> Settings:
+    """The split, and below it the groups that it keeps whole."""
+    st.markdown("**How they are divided**")
+    train, upto = _shares(saved.split)
+    low, high = st.slider(
+        "To train on | to watch | to judge",
+        0,
+        100,
+        (train, upto),
+        step=5,
+        format="%d %%",
+        key=f"{key}-split",
+        help="The left part trains the model. The middle one is watched while it trains. The right one "
+        "judges the finished model, which has never seen it. Groups are kept whole, so shares are met as "
+        "well as groups allow.",
+    )
+    number = int(report.get("accepted", 0))
+    shares = {"train": low, "validation": high - low, "test": 100 - high}
+    if number:
+        st.caption(
+            "About " + parts({part: round(number * share / 100) for part, share in shares.items()}) + "."
+        )
+    split = "/".join(f"{share / 100:g}" for share in shares.values())
+    with st.expander("What stays together", key=f"{key}-groups"):
+        group = _group(report.get("files", []), saved.group, key)
+    return replace(saved, split=split, group=group)
+
+
+def _shares(split: str) -> tuple[int, int]:
+    try:
+        train, validation, _ = (round(100 * float(share)) for share in split.split("/"))
+    except ValueError:
+        return 70, 85
+    return train, train + validation
+
+
+def _group(names: Sequence[str], saved: str, key: str) -> str:
+    kind = saved if saved in GROUPS else PATTERN
+    chosen = st.radio(
+        "Groups",
+        list(GROUPS),
+        index=list(GROUPS).index(kind),
+        format_func=lambda k: GROUPS[k],
+        captions=list(GROUP_WORDS.values()),
+        key=f"{key}-group",
+        label_visibility="collapsed",
+    )
+    if chosen != PATTERN:
+        return str(chosen)
+    pattern = st.text_input(
+        "Pattern",
+        value="" if saved in GROUPS else saved,
+        placeholder=r"for example ^(patient\d+)_",
+        key=f"{key}-pattern",
+        max_chars=200,
+    )
+    if not pattern:
+        st.caption("Until there is a pattern, groups are found by themselves.")
+        return "auto"
+    try:
+        _show_pattern(pattern, names)
+    except MedGANError as error:
+        st.error(str(error), icon=":material/error:")
+        return "auto"
+    return str(pattern)
+
+
+def _show_pattern(pattern: str, names: Sequence[str]) -> None:
+    found = dict(preview(pattern, tuple(names)))
+    groups = {group for group in found.values() if group is not None}
+    hits = sum(group is not None for group in found.values())
+    st.markdown(f"Matches {hits:,} of {count(len(found), 'name')}: {count(len(groups), 'group')}.")
+    some = list(found)[:: max(1, len(found) // LISTED)][:LISTED]
+    rows = [{"file": name, "group": "–" if found[name] is None else found[name]} for name in some]
+    st.dataframe(rows, hide_index=True, alt="What the pattern finds in a few names")
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def preview(pattern: str, names: tuple[str, ...]) -> list[tuple[str, str | None]]:
+    """Each name with the group that `pattern` finds in it, or None; MedGANError for a pattern that is none.
+
+    In a process with a deadline, since Python's regular expressions can take for ever, and the whole
+    server would stand still with them.
+    """
+    code = (
+        "import json, sys\n"
+        "from medgan.errors import MedGANError\n"
+        "from medgan.data.groups import preview_pattern\n"
+        "pattern, names = json.load(sys.stdin)\n"
+        "try:\n    print(json.dumps([preview_pattern(pattern, names), None]))\n"
+        "except MedGANError as error:\n    print(json.dumps([None, str(error)]))\n"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps([pattern, names]),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            cwd=ROOT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise MedGANError("This pattern takes too long; write a simpler one.") from None
+    try:
+        found, error = json.loads(done.stdout)
+    except ValueError:
+        raise MedGANError("This pattern cannot be tried; write a simpler one.") from None
+    if error:
+        raise MedGANError(error)
+    return [(name, group) for name, group in found]

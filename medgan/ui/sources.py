@@ -1,0 +1,201 @@
+"""Where new images come from: the built-in demo, an upload, the Hub, MedMNIST, a folder on the server."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from medgan.data.phantom import PHANTOMS, draw
+from medgan.errors import MedGANError
+from medgan.images import png
+from medgan.ui import intake, uploads
+from medgan.ui.components import gallery
+from medgan.ui.intake import Intake
+from medgan.ui.jobs import jobs
+from medgan.ui.session import workspace
+from medgan.ui.text import plain
+from medgan.workspace import safe_name
+
+DEMO, UPLOAD, HUB, MEDMNIST, FOLDER = "demo", "upload", "hub", "medmnist", "folder"
+SOURCES = {
+    DEMO: "Built-in demo images",
+    UPLOAD: "Upload your own",
+    HUB: "Hugging Face Hub",
+    MEDMNIST: "MedMNIST",
+    FOLDER: "A folder on this server",
+}
+REPO = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
+UNFINISHED = 3
+"""How many unfinished intakes are offered."""
+
+
+def hosted() -> bool:
+    """Whether strangers share this server, who must not see its disk or each other's uploads."""
+    return bool(os.environ.get("SPACE_ID") or os.environ.get("MEDGAN_HOSTED"))
+
+
+def choose_source() -> None:
+    """The ways in; pressing on in one of them starts an intake and shows it."""
+    if not hosted():
+        _unfinished()
+    offered = [source for source in SOURCES if source != FOLDER or not hosted()]
+    if st.session_state.get("new_data_source") not in offered:
+        st.session_state["new_data_source"] = DEMO
+    source = st.segmented_control(
+        "Where from",
+        offered,
+        format_func=lambda key: SOURCES[key],
+        key="new_data_source",
+        required=True,
+        label_visibility="collapsed",
+        wrap=True,
+        persist_state="session",
+    )
+    _FORMS[str(source)]()
+
+
+def _unfinished() -> None:
+    """Uploads of an earlier visit that never became a data set."""
+    for known in intake.unfinished(workspace())[:UNFINISHED]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/pending: **{plain(known.title)}** is not a data set yet.")
+            if st.button("Go on", key=f"go-on-{known.id}", type="tertiary"):
+                intake.show(known)
+                st.rerun()
+            if st.button("Delete", key=f"forget-{known.id}", type="tertiary"):
+                jobs().cancel(known.scan)
+                jobs().cancel(known.make)
+                known.delete()
+                st.rerun()
+
+
+def _demo() -> None:
+    st.caption("Drawn by a program: no patient, no download. Good for a first walk through.")
+    kind = st.radio(
+        "Kind",
+        list(PHANTOMS),
+        format_func=lambda k: PHANTOMS[k].title,
+        horizontal=True,
+        label_visibility="collapsed",
+    )
+    gallery([_phantom_png(kind, seed) for seed in range(12)], [""] * 12, width=90)
+    with st.form("phantom"):
+        left, right = st.columns(2)
+        name = left.text_input("Name", value=f"demo-{kind}", key=f"phantom_name_{kind}")
+        count = right.number_input("Images", 20, 2000, 200, step=20)
+        if st.form_submit_button("Make this data set", type="primary"):
+            _make_demo(kind, name, int(count))
+
+
+def _make_demo(kind: str, name: str, count: int) -> None:
+    from medgan.data.settings import Settings
+
+    out = free_folder(name)
+    new = intake.begin(workspace(), name.strip(), [f"phantom:{kind}"], count=count)
+    new.note(out=str(out), demo=True)
+    jobs().prepare(new.make, new.sources, Settings(), out=out, name=name.strip(), count=new.count)
+    intake.show(new)
+    st.rerun()
+
+
+def free_folder(name: str) -> Path:
+    """Where a data set of this name goes; MedGANError if there is one already."""
+    folder = workspace().datasets / safe_name(name)
+    if folder.exists():
+        raise MedGANError(f"There is a data set {folder.name!r} already; choose another name.")
+    return folder
+
+
+def _upload() -> None:
+    new = uploads.receive()
+    if new is not None:
+        _scan(new)
+    st.caption(
+        "The files are copied to this machine's workspace and nowhere else, and deleted once the data set is "
+        "made. Remove names and ids that are burned into the pictures first."
+    )
+
+
+def _hub() -> None:
+    with st.form("hub"):
+        name = st.text_input(
+            "Data set on the Hub",
+            placeholder="owner/name",
+            help="An image folder or parquet files with an image column. It is downloaded to this machine.",
+        )
+        most = _most()
+        if st.form_submit_button("Download and check", type="primary"):
+            repo = hub_repo(name)
+            title = repo.split("/")[1].partition("@")[0]
+            _scan(intake.begin(workspace(), title, [f"hub:datasets/{repo}"], count=most))
+
+
+def hub_repo(text: str) -> str:
+    """`owner/name` of a data set, also from its address; MedGANError if it is none."""
+    repo = text.strip().removeprefix("hub:").removeprefix("https://huggingface.co/")
+    repo = repo.removeprefix("datasets/").rstrip("/")
+    if not REPO.fullmatch(repo):
+        raise MedGANError("Write it as owner/name, as it stands on the page of the data set.")
+    return repo
+
+
+def _medmnist() -> None:
+    from medgan.hub.medmnist import MEDMNIST as SETS
+
+    with st.form("medmnist"):
+        name = st.selectbox("Set", list(SETS), format_func=lambda key: SETS[key])
+        st.caption("Standardised images for research. A whole set is downloaded; some have several GB.")
+        most = _most()
+        if st.form_submit_button("Download and check", type="primary"):
+            _scan(intake.begin(workspace(), str(name), [f"medmnist:{name}"], count=most))
+
+
+def _most() -> int:
+    """How many images of a set that may have a million."""
+    words = "More are drawn at random, from each class in proportion."
+    return int(st.number_input("At most this many images", 20, 20_000, 1000, step=100, help=words))
+
+
+def _folder() -> None:
+    with st.form("folder"):
+        text = st.text_input(
+            "Folder or ZIP on the machine that runs this page",
+            placeholder="/home/me/images",
+            help="It is read and never changed.",
+        )
+        if st.form_submit_button("Check", type="primary"):
+            path = Path(text.strip()).expanduser()
+            if not text.strip() or not path.exists():
+                raise MedGANError(
+                    f"{plain(text.strip()) or 'Nothing'} is not there; write a path on this machine."
+                )
+            path = path.resolve()
+            if (path / "dataset.json").is_file():
+                raise MedGANError(
+                    f"{plain(str(path))} is a prepared data set already, not a source of images."
+                )
+            _scan(intake.begin(workspace(), path.stem or "images", [str(path)]))
+
+
+def _scan(new: Intake) -> None:
+    """Look at it at once, and show that."""
+    start_scan(new)
+    intake.show(new)
+    st.rerun()
+
+
+def start_scan(current: Intake) -> None:
+    """Let a process find out what is in it, with what was chosen so far."""
+    sources, settings = current.sources, current.settings()
+    jobs().inspect(current.scan, sources, settings, labels=current.labels, count=current.count)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _phantom_png(kind: str, seed: int) -> bytes:
+    return png(draw(kind, seed)[0])
+
+
+_FORMS = {DEMO: _demo, UPLOAD: _upload, HUB: _hub, MEDMNIST: _medmnist, FOLDER: _folder}
