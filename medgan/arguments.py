@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from medgan import __version__
-from medgan.config import DEVICES, PRESETS, SIZES
+from medgan.config import DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
 
 DEFAULT_PRESET = "demo"
@@ -89,6 +89,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     goal.add_argument("--minutes", type=float, help="train for so long in all, over all resumes")
     add("--batch-size", type=int, help="instead of the preset's")
     add("--seed", type=int, help="seed of weights, order and latents (default 0)")
+    add("--stop-on", choices=STOP_ON, help="kid: end when held-out images get no nearer; never (preset's)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 from medgan.errors import ConfigError
 
 SIZES = (64, 128, 256)
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+STOP_ON = ("kid", "never")
+GOALS = ("iterations", "kimg", "minutes")
+"""The settings of which one says how long to train."""
+FROM_THE_DATA = ("channels", "size")
 
 
 def _whole(name: str, value: Any, largest: int) -> None:
@@ -82,10 +87,16 @@ _LARGEST = {"channels": 3, "size": max(SIZES), "latent": 4096, "ngf": 256, "ndf"
 
 @dataclass(frozen=True)
 class TrainConfig(_Settings):
-    """How a model is trained. `iterations` of 0 means `epochs` passes over the training images."""
+    """How a model is trained.
+
+    The goal is `iterations`, or `kimg` thousand images shown, or `minutes` of training time (waiting and
+    pauses do not count), whichever of the three is not 0; else `epochs` passes over the training images.
+    """
 
     epochs: int = 200
     iterations: int = 0
+    kimg: float = 0.0
+    minutes: float = 0.0
     batch_size: int = 16
     learning_rate: float = 2e-4
     beta1: float = 0.5
@@ -95,25 +106,83 @@ class TrainConfig(_Settings):
     log_every: int = 10
     sample_every: int = 100
     checkpoint_every: int = 200
+    stop_on: str = "never"
+    """`kid`: end when the distance to the validation images stops falling; `never`: at the goal alone."""
 
     def __post_init__(self) -> None:
+        if self.stop_on not in STOP_ON:
+            raise ConfigError(_unknown("rule to stop", self.stop_on, STOP_ON))
         for name in ("epochs", "log_every", "sample_every", "checkpoint_every"):
             _at_least(name, getattr(self, name), 1)
-        _at_least("iterations", self.iterations, 0)
+        for name in GOALS:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be a number above 0.")
+        if len(self.goal()) > 1:
+            raise ConfigError(f"The goal is given twice, as {' and '.join(self.goal())}; give one of them.")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
         _at_least("batch_size", self.batch_size, 2)
         _at_least("seed", self.seed, 0)
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ConfigError(f"learning_rate is {self.learning_rate}; it must be above 0.")
         if self.precision not in PRECISIONS:
             raise ConfigError(_unknown("precision", self.precision, PRECISIONS))
 
+    def goal(self) -> dict[str, float]:
+        """The goal by its name; empty where it is `epochs`."""
+        return {name: getattr(self, name) for name in GOALS if getattr(self, name)}
+
+    def with_goal(self, goal: Mapping[str, float]) -> TrainConfig:
+        """The same settings with another goal; an empty one changes nothing."""
+        changes: dict[str, Any] = dict.fromkeys(GOALS, 0) | dict(goal)
+        return replace(self, **changes) if goal else self
+
     def total_iterations(self, images: int) -> int:
         """Iterations that these settings mean for `images` training images (the last batch of an
-        epoch may be smaller, as in the DCGAN tutorial)."""
-        return self.iterations or self.epochs * -(-images // self.batch_size)
+        epoch may be smaller, as in the DCGAN tutorial); 0 where time is the goal."""
+        if self.minutes or self.iterations:
+            return self.iterations
+        per_epoch = -(-images // self.batch_size)
+        if not self.kimg:
+            return self.epochs * per_epoch
+        epochs, rest = divmod(math.ceil(1000 * self.kimg), images)
+        return epochs * per_epoch + -(-rest // self.batch_size)
+
+
+def parse_changes(changes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`key=value` texts as changes of the model and of the training settings.
+
+    ConfigError naming the nearest valid key for an unknown one, or what kind of value is expected.
+    """
+    model, train = (_kinds(settings) for settings in (ModelConfig, TrainConfig))
+    found: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    for change in changes:
+        name, equals, text = change.partition("=")
+        name = name.strip()
+        if not equals:
+            raise ConfigError(f"--set {change} is not possible; write --set key=value.")
+        if name in FROM_THE_DATA:
+            raise ConfigError(f"{name} follows from the data set; prepare one with another {name} instead.")
+        if name not in model | train:
+            raise ConfigError(_unknown("setting", name, [n for n in model | train if n not in FROM_THE_DATA]))
+        found[name in train][name] = _parsed(name, text.strip(), (model | train)[name])
+    return found
+
+
+def _kinds(settings: type[_Settings]) -> dict[str, type]:
+    hints = get_type_hints(settings)
+    return {f.name: hints[f.name] for f in fields(settings)}  # type: ignore[arg-type]
+
+
+def _parsed(name: str, text: str, kind: type) -> Any:
+    words = {int: "a whole number", float: "a number", bool: "true or false"}
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise ConfigError(f"{name} is {text!r}; it must be {words.get(kind, 'a word')}.") from None
 
 
 @dataclass(frozen=True)
@@ -147,7 +216,7 @@ PRESETS: dict[str, Preset] = {
             "The same networks at a quarter of the width, 15 times cheaper. For a first look on a "
             "laptop: shapes and colours within minutes.",
             model=ModelConfig(ngf=16, ndf=16),
-            train=TrainConfig(epochs=300),
+            train=TrainConfig(epochs=300, stop_on="kid"),
         ),
     )
 }

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+STALE = 24 * 3600.0
+"""Seconds after which nobody is at work on what was written aside any more."""
+
 
 @contextmanager
-def aside(path: Path) -> Iterator[Path]:
+def aside(path: Path, *, new: bool = False) -> Iterator[Path]:
     """A free path beside `path`, to be written as a file or made as a folder. When the block ends well it
     is synced and takes the place of `path`; when it does not, nothing has changed."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _beside(path)
+    sweep(path.parent, path.name)
+    temporary = beside(path)
     try:
         yield temporary
         _sync(temporary)
-        _swap(temporary, path)
+        if new:
+            os.rename(temporary, path)  # fails where there is a folder with something in it
+        else:
+            _swap(temporary, path)
+        _sync_entry(path.parent)
     finally:
         _remove(temporary)
 
@@ -38,15 +49,27 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write into a new folder, which then takes the place of `folder` at once."""
-    with aside(folder) as temporary:
+def write_folder(folder: Path, fill: Callable[[Path], None], *, new: bool = False) -> None:
+    """Let `fill` write into a new folder, which then takes the place of `folder` at once. With `new`
+    OSError, and nothing changed, if there is one by then."""
+    with aside(folder, new=new) as temporary:
         temporary.mkdir()
         fill(temporary)
 
 
-def _beside(path: Path) -> Path:
+def beside(path: Path) -> Path:
+    """A free hidden name beside `path`, which `sweep` knows."""
     return path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove from `folder` what writers of `name` (or of anything) left aside when they were killed, a day
+    or more ago."""
+    mine = re.compile(rf"\.{re.escape(name) or '.+'}-[0-9a-f]{{8}}")
+    for other in folder.glob(f".{glob.escape(name)}*"):
+        with suppress(OSError):
+            if mine.fullmatch(other.name) and time.time() - other.stat().st_mtime > STALE:
+                _remove(other)
 
 
 def _sync(path: Path) -> None:
@@ -55,12 +78,22 @@ def _sync(path: Path) -> None:
             os.fsync(stream.fileno())
 
 
+def _sync_entry(folder: Path) -> None:
+    """Make sure that a new name in `folder` survives a power cut."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _swap(temporary: Path, path: Path) -> None:
     if not path.is_dir():
         os.replace(temporary, path)
         return
     # A folder that is not empty cannot be replaced in one call: step aside, and back if that fails.
-    old = _beside(path)
+    old = beside(path)
     os.rename(path, old)
     try:
         os.rename(temporary, path)

@@ -152,3 +152,42 @@ def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
     latest = run.latest()
     assert latest is not None and latest.name == f"step-{status.step:06d}"
     assert "--resume" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("inspect", "phantom:nope"), "drawn when it is prepared"),
+        (("prepare", "hub:a/b", "--out", "x"), "hub:datasets/owner/name"),
+        (("inspect", "ct", "--size", 64), "leave the options away"),
+        (("prepare", "ct", "--out", "x"), "is a prepared data set"),
+        (("prepare", ".", "--out", "x", "--count", 5), "--count is for phantoms"),
+        (("prepare", ".", "--out", "x", "--limit-megapixels", 0), "--limit-megapixels is 0"),
+        (("prepare", ".", "--out", "x", "--window", "liver"), "mediastinum"),
+    ],
+)
+def test_wrong_sources_and_settings_are_told_in_one_sentence(
+    arguments: tuple[object, ...], sentence: str, call: Caller
+) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    assert sentence in call.fails(*arguments)
+
+
+def test_a_prepared_set_is_inspected_down_to_its_pixels(call: Caller) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    seen = call.json("inspect", "ct")
+    assert (seen["images"], seen["changes"]) == (8, [])
+    path = Path("ct/images.npy")
+    path.write_bytes(path.read_bytes()[:-1] + b"\x07")
+    assert "differences: 1, the first: the pixels of" in call.fails("inspect", "ct")
+
+
+def test_inspecting_a_folder_prints_the_report_and_writes_nothing(call: Caller) -> None:
+    for k in range(6):
+        (call.folder / "set").mkdir(exist_ok=True)
+        Image.effect_noise((40, 30), 50 + k).save(call.folder / "set" / f"{k}.png")
+    (call.folder / "set" / "bad.png").write_bytes(b"?")
+    seen = call.json("inspect", "set", "--size", 64)
+    assert seen["accepted"] == 6
+    assert [entry["file"] for entry in seen["rejected"]] == ["bad.png"]
+    assert sorted(path.name for path in call.folder.iterdir()) == ["set"]

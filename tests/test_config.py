@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medgan.config import PRESETS, ModelConfig, TrainConfig, preset
+from medgan.config import PRESETS, ModelConfig, TrainConfig, parse_changes, preset
 from medgan.errors import ConfigError
 
 
@@ -85,3 +85,30 @@ def test_a_preset_takes_the_shape_of_the_data_and_single_overrides(name: str) ->
     model, train = row.for_data(channels=1, size=64, batch_size=4, seed=None)
     assert (model.channels, model.size, model.ngf) == (1, 64, row.model.ngf)
     assert (train.batch_size, train.seed, train.epochs) == (4, row.train.seed, row.train.epochs)
+
+
+def test_texts_become_changes_of_the_right_kind() -> None:
+    assert parse_changes(["ngf=8", " learning_rate = 1e-4 ", "precision=float32"]) == (
+        {"ngf": 8},
+        {"learning_rate": 1e-4, "precision": "float32"},
+    )
+
+
+def test_every_setting_but_those_of_the_data_can_be_changed() -> None:
+    for settings in (ModelConfig(), TrainConfig()):
+        for name, value in settings.to_json().items():
+            if name in ("channels", "size"):
+                continue
+            model, train = parse_changes([f"{name}={value}"])
+            assert (model | train) == {name: value}
+            assert type((model | train)[name]) is type(value)
+
+
+def test_a_goal_is_one_of_three_or_epochs() -> None:
+    assert TrainConfig().goal() == {}
+    config = TrainConfig(iterations=5)
+    assert config.goal() == {"iterations": 5}
+    assert config.with_goal({"kimg": 2.0}).goal() == {"kimg": 2.0}
+    assert config.with_goal({}) == config
+    with pytest.raises(ConfigError, match="given twice, as iterations and minutes"):
+        TrainConfig(iterations=5, minutes=1.0)

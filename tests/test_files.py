@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from medgan.files import write_bytes, write_folder, write_json
+from medgan.files import STALE, write_bytes, write_folder, write_json
 
 
 @pytest.fixture
@@ -82,3 +83,15 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     write_folder(folder, lambda temporary: (temporary / "old").write_text("1"))
     write_folder(folder, lambda temporary: (temporary / "new").write_text("2"))
     assert [path.name for path in folder.iterdir()] == ["new"]
+
+
+def test_what_a_killed_writer_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    old, new, other = (tmp_path / name for name in (".set-0123abcd", ".set-89abcdef", ".set-of-mine"))
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "images.npy").write_bytes(b"x")
+    for folder in (old, other):
+        os.utime(folder, (time.time() - 2 * STALE,) * 2)
+    write_folder(tmp_path / "set", lambda folder: None)
+    assert not old.exists()
+    assert new.exists() and other.exists()

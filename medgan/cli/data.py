@@ -47,9 +47,11 @@ def inspect(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.data.prepare import inspect as look
 
     first = Path(options.source[0])
-    if len(options.source) == 1 and (first / "dataset.json").is_file():
-        return _inspect_dataset(first)
     settings, limits = _settings(options), _limits(options)
+    if len(options.source) == 1 and _is_prepared(first):
+        if settings != Settings():
+            raise DataError(f"{first} is prepared already, so nothing can be chosen; leave the options away.")
+        return _inspect_dataset(first)
     settings.check()
     with _watched(options) as progress:
         sources, note = _local(options, progress)
@@ -65,24 +67,23 @@ def inspect(options: argparse.Namespace) -> dict[str, Any]:
 
 def _inspect_dataset(folder: Path) -> dict[str, Any]:
     from medgan.data.dataset import Dataset
-    from medgan.data.survey import digest
 
     data = Dataset(folder)
-    changed = []
     with Bar("image") as bar:
-        for k, row in enumerate(data.manifest):
-            if digest(data[k]) != row["sha256"]:
-                changed.append(row["file"])
-            bar.update(k + 1, len(data))
-    report = {"dataset": str(folder), **data.report, **data.info, "changed": changed}
+        changes = data.changes(bar.update)
+    report = {"dataset": str(folder), **data.report, **data.info, "changes": changes}
     _tell(report)
-    if changed:
+    if changes:
         raise DataError(
-            f"{len(changed)} images of {folder} are not what was prepared (the first: {changed[0]}); "
+            f"{folder} is not as it was prepared (differences: {len(changes)}, the first: {changes[0]}); "
             "prepare the set again."
         )
     say(f"All {len(data)} images are as they were prepared.")
     return report
+
+
+def _is_prepared(source: Path) -> bool:
+    return (source / "dataset.json").is_file()
 
 
 def _draw(options: argparse.Namespace, out: Path, progress: Progress) -> Any:
@@ -109,9 +110,12 @@ def _local(options: argparse.Namespace, progress: Progress) -> tuple[list[Path],
     from medgan.hub.datasets import fetch_source, is_remote
 
     paths, notes = [], []
+    remote = [source for source in options.source if is_remote(source)]
+    if options.count is not None and not remote:
+        raise DataError("--count is for phantoms and sets from elsewhere; of your own images all are used.")
     for source in options.source:
-        if not is_remote(source):
-            paths.append(Path(source))
+        if source not in remote:
+            paths.append(_own(source))
             continue
         fetched = fetch_source(
             source,
@@ -126,6 +130,20 @@ def _local(options: argparse.Namespace, progress: Progress) -> tuple[list[Path],
         notes.append(fetched.note)
         options.name = options.name or fetched.name
     return paths, " ".join(notes)
+
+
+def _own(source: str) -> Path:
+    """A source on this machine; DataError for what is none, with what may have been meant."""
+    path = Path(source)
+    if path.exists():
+        if _is_prepared(path):
+            raise DataError(f"{source} is a prepared data set; give the images that it was made of.")
+        return path
+    if source.startswith("phantom:"):
+        raise DataError(f"{source} needs no looking at: it is drawn when it is prepared.")
+    if source.startswith(("hub:", "medmnist")):
+        raise DataError(f"{source} names no set; write hub:datasets/owner/name or medmnist:NAME.")
+    return path
 
 
 def _found(sources: Sequence[Path], note: str, limits: Limits, labels: str | None) -> Found:

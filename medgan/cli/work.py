@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train a GAN; the run folder says how far it is."""
-    from medgan.training.loop import train as train_run
-
     if options.estimate:
         return _estimate(options)
+    from medgan.training.heldout import observers
+    from medgan.training.loop import train as train_run
+
     if not options.run:
         raise ConfigError("Say where the run goes: --run FOLDER.")
     request = _request_to_resume(options) if options.resume else _request(options)
@@ -36,7 +37,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
                 bar.write(f"{status.message} [{status.device}, {status.precision}]")
             bar.update(status.step, status.iterations)
 
-        status = train_run(request, interrupted=stop.requested, report=report)
+        status = train_run(request, observers=observers, interrupted=stop.requested, report=report)
     result = {
         "run": options.run,
         "state": status.state,
@@ -72,7 +73,7 @@ def _request(options: argparse.Namespace) -> Request:
     data = Dataset(options.dataset)
     name = options.preset or DEFAULT_PRESET
     model_changes, train_changes = parse_changes(options.set)
-    for key in ("batch_size", "seed"):
+    for key in ("batch_size", "seed", "stop_on"):
         if getattr(options, key) is not None:
             train_changes.setdefault(key, getattr(options, key))
     model, config = preset(name).for_data(channels=data.channels, size=data.size)
@@ -93,7 +94,7 @@ def _request_to_resume(options: argparse.Namespace) -> Request:
 
     given = [
         f"--{key.replace('_', '-')}"
-        for key in ("preset", "batch_size", "seed")
+        for key in ("preset", "batch_size", "seed", "stop_on")
         if getattr(options, key) is not None
     ]
     given += ["--set"] if options.set else []

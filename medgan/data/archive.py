@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from medgan.data.limits import LIMITS, Limits, option
-from medgan.data.names import safe_parts
+from medgan.data.names import leads_out, safe_parts
 from medgan.errors import DataError
 
 RATIO_FROM = 10 * 2**20
@@ -52,7 +52,7 @@ class Member:
     """One file of a ZIP: its safe name in parts, its name as zipfile knows it, and what the directory says.
 
     `problem` is why it cannot be used, to be read after its name; `odd` that its name is in no known
-    encoding.
+    encoding; `outside` is its name as it is written, if that leads out of the ZIP.
     """
 
     parts: tuple[str, ...]
@@ -61,6 +61,7 @@ class Member:
     crc: int
     problem: str
     odd: bool
+    outside: str = ""
 
 
 def members(path: Path, limits: Limits = LIMITS) -> list[Member]:
@@ -206,7 +207,8 @@ def _stream(path: Path, key: str, limits: Limits) -> Iterator[tuple[zipfile.ZipI
 def _member(info: zipfile.ZipInfo, last: bool, overlaps: bool, limits: Limits) -> Member:
     name, odd = _name(info)
     problem = _problem(info, last, overlaps, limits)
-    return Member(safe_parts(name), info.filename, info.file_size, info.CRC, problem, odd)
+    outside = name if leads_out(name) else ""
+    return Member(safe_parts(name), info.filename, info.file_size, info.CRC, problem, odd, outside)
 
 
 def _problem(info: zipfile.ZipInfo, last: bool, overlaps: bool, limits: Limits) -> str:

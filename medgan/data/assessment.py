@@ -23,6 +23,8 @@ UNEQUAL = 3
 """The largest class may have so many times the images of the smallest before it is worth a word."""
 FEW_JUDGES = 50
 FEW_GROUPS = 10
+FAR = 0.8
+"""A part has clearly fewer images than were asked for below this share of them."""
 
 Classes = Mapping[str, Mapping[str, int]]
 
@@ -41,12 +43,13 @@ def assess(
     groups: int | None = None,
     largest_group: int | None = None,
     wanted: Mapping[str, int] | None = None,
+    pattern: str = "",
 ) -> list[Advice]:
     """What to expect of a set, warnings first.
 
     `classes` is {class: {train, validation, test: images}}, or any other parts for a set that is not
     split; `groups` is their number and `largest_group` the images in the largest, where known; `wanted` is
-    `Fractions.counts`. An empty set gives no advice.
+    `Fractions.counts`; `pattern` is the user's own, if it made the groups. An empty set gives no advice.
     """
     totals: Counter[str] = Counter()
     for parts in classes.values():
@@ -58,7 +61,8 @@ def assess(
     advice = [_size(sum(trained.values())), *_small_classes(trained), *_imbalance(trained)]
     if divided:
         advice += [*_absent(classes, totals), *_judges(totals[TEST]), *_missed(totals, wanted or {})]
-    advice += _groups(groups, largest_group, totals.total())
+        advice += _uneven(classes, wanted or {})
+    advice += _groups(groups, largest_group, totals.total(), pattern)
     return sorted(advice, key=lambda entry: entry.level != WARNING)
 
 
@@ -115,9 +119,10 @@ def _imbalance(trained: Mapping[str, int]) -> Iterator[Advice]:
         share = 100 * there[rare] / sum(there.values())
         yield Advice(
             WARNING,
-            f"{common} has {times:.1f} times the images of {rare} ({there[common]:,} and {there[rare]:,}). A "
-            f"model of all classes sees {rare} in {_percent(share)} of its training, so expect it about as "
-            "rarely, or not at all, among generated images.",
+            f"{common} has {times:.{0 if times >= 10 else 1}f} times the images of {rare} "
+            f"({there[common]:,} and {there[rare]:,}). A model of all classes sees {rare} in "
+            f"{_percent(share)} of its training, so expect it about as rarely, or not at all, among "
+            "generated images.",
         )
 
 
@@ -132,7 +137,8 @@ def _absent(classes: Classes, totals: Mapping[str, int]) -> Iterator[Advice]:
             yield Advice(
                 INFO if part == VALIDATION else WARNING,
                 f"No image of {_listed(absent)} is in {part}, {consequence}. A class needs three groups "
-                "(patients, or images that do not look alike) to be in all three parts.",
+                "(patients, or images that do not look alike) to be in all three parts, each small enough "
+                "for its part.",
             )
 
 
@@ -150,27 +156,56 @@ def _judges(images: int) -> Iterator[Advice]:
 def _missed(totals: Mapping[str, int], wanted: Mapping[str, int]) -> Iterator[Advice]:
     for part in (VALIDATION, TEST):
         asked, got = wanted.get(part, 0), totals[part]
-        if got < 0.8 * asked:
+        if got < FAR * asked:
             yield Advice(
                 WARNING,
-                f"{part.capitalize()} has {got:,} images where {asked:,} were asked for: groups stay whole, "
-                "and every class stays in training.",
+                f"{part.capitalize()} has {got:,} images where {asked:,} were asked for. That comes from the "
+                "grouping, and nothing is wrong with the images: groups (a patient, a volume, images that "
+                "look alike) stay whole, few and large ones fit badly, and no class gives more than its "
+                "share.",
             )
 
 
-def _groups(groups: int | None, largest: int | None, images: int) -> Iterator[Advice]:
+def _uneven(classes: Classes, wanted: Mapping[str, int]) -> Iterator[Advice]:
+    """Classes that are divided far from how all images were to be."""
+    asked = wanted.get(TRAIN, 0) / max(1, sum(wanted.values()))
+    short, spared = [], []
+    for label, parts in classes.items():
+        images, trained = sum(parts.values()), parts.get(TRAIN, 0)
+        words = f"{label} ({trained:,} of {images:,})"
+        if 0 < trained < FAR * asked * images - 1:
+            short.append(words)
+        elif trained < images and images - trained + 1 < FAR * (1 - asked) * images:
+            spared.append(words)
+    for found, amount in ((short, "fewer"), (spared, "more")):
+        if found:
+            yield Advice(
+                WARNING if amount == "fewer" else INFO,
+                f"Training has many {amount} images than the {_percent(100 * asked)} that were asked for in "
+                f"{_listed(found)}. That comes from the grouping, and nothing is wrong with the images: such "
+                "a class is made of few large groups, which stay whole. More and smaller ones divide better.",
+            )
+
+
+def _groups(groups: int | None, largest: int | None, images: int, pattern: str) -> Iterator[Advice]:
     if groups and groups < min(FEW_GROUPS, images):
+        kind = f"by the pattern {pattern}" if pattern else "patients, or images that look alike"
+        remedy = (
+            "See whether the pattern tells patients apart." if pattern else "Add images of other patients."
+        )
         yield Advice(
             WARNING,
-            f"Only {groups} group{'' if groups == 1 else 's'} (patients, or images that look alike): with "
-            "another division the figures would come out differently. Add images of other patients.",
+            f"Only {groups} group{'' if groups == 1 else 's'} ({kind}): with another division the figures "
+            f"would come out differently. {remedy}",
         )
     if largest and images >= FEW_GROUPS and 2 * largest > images:
-        yield Advice(
-            WARNING,
-            f"{largest:,} of {images:,} images are in one group: they are of one patient, or look alike one "
-            "after another, so there is less variety than their number says.",
+        why = (
+            f"the pattern {pattern} puts them there; if they are of several patients, change it."
+            if pattern
+            else "they are of one patient, or look alike one after another, so there is less variety than "
+            "their number says."
         )
+        yield Advice(WARNING, f"{largest:,} of {images:,} images are in one group: {why}")
 
 
 def _percent(share: float) -> str:

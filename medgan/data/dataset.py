@@ -9,8 +9,9 @@ report.json     what was found and decided on the way: rejected files, copies, c
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ class Dataset:
         values = [row[name] for row in self._rows()]
         return [TEST if value == "heldout" else value for value in values] if name == "split" else values
 
+    def changes(self, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+        """What is not as it was prepared, a few words each; reads every pixel. Empty where all is well."""
+        rows = list(self._rows())
+        if len(rows) != len(self):
+            return [f"manifest.csv has {len(rows):,} rows for {len(self):,} images"]
+        found = []
+        for k, row in enumerate(rows):
+            if digest(self[k]) != row["sha256"]:
+                found.append(f"the pixels of {row['file']}")
+            progress(k + 1, len(rows))
+        content = content_sha256((row["sha256"], row["split"], row["class"]) for row in rows)
+        if content != self.info["content_sha256"]:
+            found.append("the classes, parts or hashes in manifest.csv")
+        return found
+
     def part(self, name: str) -> np.ndarray:
         """The images of `train`, `validation` or `test`, uint8 `(n, H, W, C)`, copied into memory."""
         rows = [k for k, split in enumerate(self.column("split")) if split == name]
@@ -116,6 +132,21 @@ class Dataset:
                 yield from csv.DictReader(stream)
         except (OSError, ValueError, csv.Error) as error:
             raise DataError(f"{self.folder}/manifest.csv cannot be read; prepare the set again.") from error
+
+
+def content_sha256(rows: Iterable[tuple[str, str, str]]) -> str:
+    """The hash of a set: of each image's (sha256, part, class), in order. The same for the same pixels,
+    parts and classes, on every machine."""
+    sha = hashlib.sha256()
+    for pixels, part, label in rows:
+        # the word of format 1, so that equal sets kept their hash
+        sha.update(f"{pixels}{'heldout' if part == TEST else part}{label}".encode())
+    return sha.hexdigest()
+
+
+def digest(pixels: np.ndarray) -> str:
+    """sha256 of the shape and the values of uint8 `(H, W, C)`."""
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
 def _from_format_1(info: dict[str, Any]) -> dict[str, Any]:

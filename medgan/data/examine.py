@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from medgan.data.assessment import assess
 from medgan.data.copies import Pair, exact_copies, near_copies, resolve
-from medgan.data.groups import Groups, find_groups
+from medgan.data.dataset import content_sha256, digest
+from medgan.data.groups import AUTO, NONE, PATIENT, Groups, find_groups
 from medgan.data.leaks import Leak, nearest_across
 from medgan.data.records import Found
 from medgan.data.settings import Settings
-from medgan.data.split import PARTS, TEST, split
-from medgan.data.survey import Progress, Row, Survey, digest
+from medgan.data.split import PARTS, split
+from medgan.data.spool import Spool
+from medgan.data.survey import Progress, Row, Survey
 from medgan.errors import DataError
 from medgan.images import to_channels
 
@@ -32,10 +33,8 @@ class Examined:
     With fewer than four usable images nothing is split; why a larger set cannot be split, `trouble` says.
     """
 
-    def __init__(
-        self, seen: Survey, found: Found, settings: Settings, scratch: IO[bytes], progress: Progress
-    ):
-        self.seen, self.settings, self.scratch = seen, settings, scratch
+    def __init__(self, seen: Survey, found: Found, settings: Settings, spool: Spool, progress: Progress):
+        self.seen, self.settings, self.spool = seen, settings, spool
         self.channels = self._choose_channels()
         progress("Looking for copies", 0, 2)
         self._find_copies()
@@ -46,11 +45,7 @@ class Examined:
 
     def image(self, row: Row) -> np.ndarray:
         """The prepared pixels of a row, uint8 `(S, S, C)` with the set's channels."""
-        size = self.settings.size
-        self.scratch.seek(row.at)
-        data = self.scratch.read(size * size * row.channels)
-        pixels = np.frombuffer(data, np.uint8).reshape(size, size, row.channels)
-        return to_channels(pixels, self.channels)
+        return to_channels(self.spool.read(row.place), self.channels)
 
     def manifest(self) -> Iterator[tuple[Any, ...]]:
         """A row an image, as `dataset.COLUMNS` names them; only where there is a split."""
@@ -75,7 +70,7 @@ class Examined:
     def _find_copies(self) -> None:
         rows = self.seen.rows
         self.hashes = [
-            row.sha256 if row.channels == self.channels else digest(self.image(row)) for row in rows
+            row.sha256 if row.place.shape[2] == self.channels else digest(self.image(row)) for row in rows
         ]
         exact = exact_copies(self.hashes)
         near = near_copies(_thumbs(rows), lambda k: self.image(rows[k]), exact)
@@ -85,7 +80,7 @@ class Examined:
     def _divide(self) -> None:
         self.rows = [self.seen.rows[k] for k in self.copies.kept]
         thumbs, labels = _thumbs(self.rows), [row.label for row in self.rows]
-        names, patients = [row.file for row in self.rows], [row.patient for row in self.rows]
+        names, patients = [row.file for row in self.rows], self._patients()
         how, fractions, seed = self.settings.group, self.settings.fractions(), self.settings.seed
         self.splits: list[str] = []
         self.leak: Leak | None = None
@@ -102,6 +97,21 @@ class Examined:
         except DataError as error:  # what there is can still be told
             self.trouble = str(error)
 
+    def _patients(self) -> list[bytes | None]:
+        """Who each picture is of. Exports without names often give all files one id, or none: then the
+        studies stand for the patients."""
+        patients = [row.patient for row in self.rows]
+        studies = len({row.study for row in self.rows} - {None})
+        self.notes: list[str] = []
+        if len(set(patients) - {None}) > 1 or studies < 2:
+            return patients
+        named = "one and the same patient" if any(patients) else "no patient"
+        self.notes.append(
+            f"The files name {named}, so their {studies} studies count as patients; two studies of one "
+            "patient may be divided."
+        )
+        return [row.study or row.patient for row in self.rows]
+
     def _report(self, found: Found) -> dict[str, Any]:
         seen, copies = self.seen, self.copies
         names = [row.file for row in seen.rows]
@@ -112,6 +122,7 @@ class Examined:
             groups=len(groups),
             largest_group=max(groups.values(), default=0),
             wanted=self.wanted,
+            pattern=how if (how := self.settings.group) not in (AUTO, NONE, PATIENT) else "",
         )
         return {
             "accepted": len(self.rows),
@@ -135,11 +146,15 @@ class Examined:
             "advice": [{"level": "warning", "text": self.trouble}] * bool(self.trouble)
             + [vars(entry) for entry in advice],
             "trouble": self.trouble,
-            "notes": found.notes,
+            "notes": [*found.notes, *self.notes],
             "files": [row.file for row in self.rows],
             "settings": self.settings.to_json(),
-            "content_sha256": self._content_sha256(),
+            "content_sha256": self._content(),
         }
+
+    def _content(self) -> str:
+        kept = zip(self.copies.kept, self.rows, self.splits or [""] * len(self.rows), strict=True)
+        return content_sha256((self.hashes[k], part, row.label) for k, row, part in kept)
 
     def _pair(self, pair: Pair) -> dict[str, Any]:
         first, second = self.seen.rows[pair.first], self.seen.rows[pair.second]
@@ -167,13 +182,6 @@ class Examined:
             "words": leak.words,
             "warning": leak.warning,
         }
-
-    def _content_sha256(self) -> str:
-        """The same for the same pixels, parts and classes, on every machine."""
-        kept = zip(self.copies.kept, self.rows, self.splits or [""] * len(self.rows), strict=True)
-        words = {TEST: "heldout"}  # as format 1 called it, so that equal sets kept their hash
-        text = "".join(f"{self.hashes[k]}{words.get(part, part)}{row.label}" for k, row, part in kept)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _thumbs(rows: Sequence[Row]) -> np.ndarray:

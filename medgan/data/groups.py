@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +19,12 @@ from medgan.errors import DataError
 Array = np.ndarray
 
 PATIENT, AUTO, NONE = "patient", "auto", "none"
+LONGEST = 500
+"""Characters of a pattern."""
+SECONDS = 10
+"""For trying a pattern on all names. Python's regular expressions can take for ever, and nothing in the same
+process can stop them."""
+
 Key = Hashable | None
 """Where an image is known to come from (a patient, a volume, what a pattern finds), or None."""
 
@@ -42,15 +52,18 @@ def find_groups(
     """The group of each image. `thumbs` is uint8 `(N, 32, 32, 3)`.
 
     `how` is "patient"; "auto" (the patient, else the file that holds several slices, else likeness);
-    "none" (each image alone); or a regular expression, whose first bracket, or all that it matches, names
-    the group (what does not match goes as with auto). `copies`, pairs of one picture, share a group
-    except with none. Images that are known to be of two patients are not joined for looking alike.
-    DataError if there are no patients, or if the pattern is none or matches nothing.
+    "none" (each image alone); or a regular expression, as `preview_pattern` applies it (what does not match
+    goes as with auto). Pictures of one file always share a group. `copies`, pairs of one picture, do so,
+    too, except with none. Images that are known to be of two patients are not joined for looking alike.
+    DataError if there are no patients, or if the pattern is none, matches nothing, puts everything into one
+    group, or takes too long.
     """
-    if how == NONE:
-        return Groups(np.arange(len(names)), "each image stands alone, as was chosen")
-    keys, words = _known(how, names, patients)
+    files = _files_of_slices(names)
     clusters = Clusters(len(names))
+    _join_equal(clusters, files)
+    if how == NONE:
+        return Groups(_numbered(clusters, len(names)), _alone(files))
+    keys, words = _known(how, names, files, patients)
     _join_equal(clusters, keys)
     for pair in copies:
         clusters.join(pair.first, pair.second)
@@ -61,26 +74,78 @@ def find_groups(
     return Groups(_numbered(clusters, len(names)), "; ".join(words))
 
 
-def preview_pattern(pattern: str, names: Sequence[str]) -> list[tuple[str, str | None]]:
-    """Each name with the group that `pattern` finds in it, or None. DataError if it is no pattern."""
+def check_pattern(pattern: str) -> None:
+    """DataError if `pattern` is no regular expression, empty or longer than `LONGEST`."""
+    if not 0 < len(pattern) <= LONGEST:
+        raise DataError(f"A pattern has 1 to {LONGEST} characters, not {len(pattern):,}. {_EXAMPLE}")
     try:
-        expression = re.compile(pattern)
+        re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise DataError(
-            f"{pattern!r} is not a pattern ({error}). An example: the group is what stands before the "
-            "first underscore: ^([^_/]+)_"
-        ) from error
-    return [(name, _matched(expression, name)) for name in names]
+        raise DataError(f"{pattern!r} is not a pattern ({error}). {_EXAMPLE}") from error
 
 
-def _matched(expression: re.Pattern[str], name: str) -> str | None:
-    match = expression.search(name)
-    if match is None:
-        return None
-    return match.group(1 if expression.groups else 0) or None  # an empty match names nobody
+def preview_pattern(pattern: str, names: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Each name with the group that `pattern` finds in it, or None: its first bracket, or all it matches.
+
+    What is searched is the file's own name, of `melanoma/P0_0.nii.gz#0007` `P0_0.nii.gz`; with a `/` in the
+    pattern, or where it finds nothing in any of these, the whole path. DataError if it is no pattern, or if
+    it takes longer than `SECONDS`.
+    """
+    check_pattern(pattern)
+    paths = [_file_of_slice(name) or name for name in names]
+    found: list[str | None] = [None] * len(paths)
+    if "/" not in pattern:
+        found = _matches(pattern, [path.rpartition("/")[2] for path in paths])
+    if not any(found):
+        found = _matches(pattern, paths)
+    return list(zip(names, found, strict=True))
 
 
-def _known(how: str, names: Sequence[str], patients: Sequence[bytes | None]) -> tuple[list[Key], list[str]]:
+_EXAMPLE = "An example: the group is what stands before the first underscore of the file's name: ^([^_]+)_"
+_MATCHING = """
+import json, re, signal, sys
+pattern, texts, seconds = json.load(sys.stdin)
+if hasattr(signal, "alarm"):
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)  # ends this process also where nobody is left to end it
+expression = re.compile(pattern)
+matches = map(expression.search, texts)
+group = 1 if expression.groups else 0
+print(json.dumps([match.group(group) or None if match else None for match in matches]))
+"""
+
+
+def _matches(pattern: str, texts: Sequence[str]) -> list[str | None]:
+    """What `pattern` finds in each text; an empty match names nobody. In a process that can be ended."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-W", "ignore", "-c", _MATCHING],
+            input=json.dumps([pattern, texts, SECONDS]),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS + 5,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DataError(_too_long(pattern)) from error
+    if hasattr(signal, "SIGALRM") and done.returncode == -signal.SIGALRM:
+        raise DataError(_too_long(pattern))
+    if done.returncode:
+        raise DataError(f"The pattern {pattern!r} cannot be tried on the names; write a simpler one.")
+    found: list[str | None] = json.loads(done.stdout)
+    return found
+
+
+def _too_long(pattern: str) -> str:
+    return (
+        f"The pattern {pattern!r} takes longer than {SECONDS} s on the names of this set; write a simpler "
+        "one, without a repetition inside a repetition such as (a+)+."
+    )
+
+
+def _known(
+    how: str, names: Sequence[str], files: Sequence[Key], patients: Sequence[bytes | None]
+) -> tuple[list[Key], list[str]]:
     """Each image's key, and words on where keys come from."""
     if how == PATIENT and not any(patients):
         raise DataError(
@@ -91,11 +156,9 @@ def _known(how: str, names: Sequence[str], patients: Sequence[bytes | None]) -> 
         keys, words = _patients(how, patients)
     else:
         keys, words = _by_pattern(how, names)
-    files = _files_of_slices(names)
     slices = [key is None and file is not None for key, file in zip(keys, files, strict=True)]
     if any(slices):
-        count = len({file for file, used in zip(files, slices, strict=True) if used})
-        words.append(_counted(count, "file of several images", "files of several images"))
+        words.append(_of_several({file for file, used in zip(files, slices, strict=True) if used}))
     return [key or file for key, file in zip(keys, files, strict=True)], words
 
 
@@ -112,17 +175,43 @@ def _by_pattern(pattern: str, names: Sequence[str]) -> tuple[list[Key], list[str
     matches = sum(group is not None for group in found)
     if not matches:
         example = f" (the first is {names[0]})" if names else ""
-        raise DataError(f"The pattern {pattern!r} matches none of the {len(names)} names{example}.")
-    words = f"{_counted(len(set(found) - {None}), 'group')} by the pattern"
+        raise DataError(
+            f"The pattern {pattern!r} matches none of the {len(names)} names{example}; change the pattern, "
+            f"or use --group auto. {_EXAMPLE}"
+        )
+    kinds = set(found)
+    if len(kinds) == 1 and len(names) > 1:
+        raise DataError(
+            f"The pattern {pattern!r} puts all {len(names):,} images into one group ({found[0]}), which "
+            "cannot be divided; put the brackets round what differs from patient to patient, or use "
+            "--group auto."
+        )
+    words = f"{_counted(len(kinds - {None}), 'group')} by the pattern"
     if matches < len(names):
         words += f", which {_counted(len(names) - matches, 'name does', 'names do')} not match"
     return [("pattern", group) if group is not None else None for group in found], [words]
 
 
 def _files_of_slices(names: Sequence[str]) -> list[Key]:
-    """The file of each image that is one of several of its file ("scan.nii.gz#0007"), else None."""
-    files = [name.rpartition("#")[0] if re.search(r".#\d+$", name) else None for name in names]
+    """The file of each image that is one of several of its file, else None."""
+    files = [_file_of_slice(name) for name in names]
     return [("file", file) if file else None for file in files]
+
+
+def _file_of_slice(name: str) -> str:
+    """`scan.nii.gz` of the slice `scan.nii.gz#0007`, "" for what is no slice."""
+    return name.rpartition("#")[0] if re.search(r"[^/]#\d{4,}$", name) else ""
+
+
+def _alone(files: Sequence[Key]) -> str:
+    several = set(files) - {None}
+    if not several:
+        return "each image stands alone, as was chosen"
+    return f"each file stands alone, as was chosen, with all its pictures; {_of_several(several)}"
+
+
+def _of_several(files: set[Key]) -> str:
+    return _counted(len(files), "file of several images", "files of several images")
 
 
 def _join_equal(clusters: Clusters, keys: Sequence[Key]) -> None:

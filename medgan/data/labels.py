@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +30,8 @@ _HEADERS = {
 
 _NO_PATIENT = frozenset(("", "na", "n/a", "nan", "none", "null", "unknown", "?"))
 _DELIMITERS = ",;\t|"
+_ODD = ("Cc", "Cn", "Co", "Cs")
+"""Categories of Unicode: control characters, unassigned, private, halves of pairs."""
 _LARGEST = 50 * 2**20
 _HEADER_BYTES = 2**16
 _MOST = 20
@@ -97,10 +100,12 @@ def read_labels(path: Path, limits: Limits = LIMITS) -> Labels:
     try:
         table, columns = _table(text)
         if columns is None:
-            raise DataError(_wrong_columns(entry.name, _header(table)))
+            header = _header(table)
+            raise DataError(_wrong_columns(entry.name, header) if _is_text(text) else _no_table(entry.name))
         rows = list(_rows(table, columns))
     except csv.Error as error:
-        raise DataError(f"{entry.name} cannot be read as CSV ({error}).") from error
+        why = f"{entry.name} cannot be read as CSV ({error})."
+        raise DataError(why if _is_text(text) else _no_table(entry.name)) from error
     return Labels(entry.name, _chosen(columns), rows, notes)
 
 
@@ -126,6 +131,20 @@ def _text(data: bytes, name: str) -> tuple[str, list[str]]:
         return data.decode("cp1252", "replace"), [said]
 
 
+def _is_text(text: str) -> bool:
+    """Whether at most one in a hundred of the first signs is none that a person writes: random bytes have
+    ten times as many control characters."""
+    start = text[:4096]
+    odd = sum(
+        sign == "\ufffd" or (unicodedata.category(sign) in _ODD and sign not in "\t\r\n\f") for sign in start
+    )
+    return 100 * odd <= len(start)
+
+
+def _no_table(name: str) -> str:
+    return f"{name} is no table: it holds no text; give a CSV with the columns file and label."
+
+
 _Chosen = dict[str, tuple[int, str]]
 
 
@@ -147,7 +166,7 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
 
 
 def _choose(header: Sequence[str]) -> _Chosen | None:
-    plain = [re.sub(r"[\W_]+", "", cell.casefold()) for cell in header]
+    plain = [_plain(cell) for cell in header]
     chosen = {}
     for role, aliases in _HEADERS.items():
         alias = next((alias for alias in aliases.split() if alias in plain), None)
@@ -172,8 +191,15 @@ def _rows(table: Iterator[list[str]], columns: _Chosen) -> Iterator[tuple[str, s
 
 
 def _wrong_columns(name: str, header: Sequence[str]) -> str:
-    cells = [names.shortened(names.printable(cell.strip()), 30) for cell in header[:12]]
+    """Only known headers are repeated: where the table has none, its first row may name a patient."""
+    known = {alias for aliases in _HEADERS.values() for alias in aliases.split()}
+    cells = [names.shortened(names.printable(cell.strip()), 30) for cell in header if _plain(cell) in known]
+    found = f"; of those it has only {', '.join(cells[:12])}" if cells else ""
     return (
-        f"{name} has the columns {', '.join(cells) or 'none'}; it needs one for the file (such as file, "
-        "image, image_id, path) and one for the class (such as label, class, diagnosis, dx, target)."
+        f"{name} does not say which column is which: its first row must name one for the file (such as file, "
+        f"image, image_id, path) and one for the class (such as label, class, diagnosis, dx, target){found}."
     )
+
+
+def _plain(header: str) -> str:
+    return re.sub(r"[\W_]+", "", header.casefold())

@@ -22,6 +22,7 @@ class Limits:
     total_gb: int = _limit(8, "gigabytes of all files, unpacked")
     megapixels: int = _limit(100, "million pixels of one picture")
     frames: int = _limit(2_000, "pictures (slices, pages, frames) of one file")
+    pictures: int = _limit(50_000, "pictures of all files")
     ratio: int = _limit(200, "how many times larger than packed a file of over 10 MB may unpack")
     seconds: int = _limit(60, "seconds for decoding one file")
     side: int = _limit(8, "pixels that each side of a picture must have")

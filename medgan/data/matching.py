@@ -6,6 +6,7 @@ file names work; then without the ending. What could mean two images, or two cla
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,7 @@ class _Matcher:
     def __init__(self, images: Sequence[str], same: Callable[[Sequence[int]], bool]) -> None:
         self.images, self.same = images, same
         self.offers: dict[int, _Offer] = {}
+        self.said: dict[int, set[str]] = defaultdict(set)  # the classes by every spelling of a name
         self.index: tuple[dict[str, list[int]], ...] = ({}, {}, {})
         self.identical: dict[tuple[int, ...], bool] = {}
         for number, image in enumerate(images):
@@ -71,6 +73,8 @@ class _Matcher:
     def offer(self, file: str, label: str, patient: str | None) -> bool:
         """Note what a row says of the images that it names best; False if it names none."""
         rank, hits = self._hits(file)
+        if len(hits) == 1 and label and self._is_whole(file, rank, self.images[hits[0]]):
+            self.said[hits[0]].add(label)
         rivals = 1 if len(hits) < 2 or self._identical(hits) else len(hits)
         for number in hits:
             offer = self.offers.get(number)
@@ -86,7 +90,7 @@ class _Matcher:
         found, refused = {}, {}
         for number in range(len(self.images)):
             offer = self.offers.get(number)
-            if reason := _doubt(offer, source):
+            if reason := _doubt(offer, source, self.said[number]):
                 refused[number] = reason
             elif offer:
                 (found[number],) = offer.values
@@ -101,6 +105,14 @@ class _Matcher:
                     return (depth - shorter, -kind), hits
         return (0, 0), []
 
+    def _is_whole(self, file: str, rank: tuple[int, int], image: str) -> bool:
+        """Whether a row names this image by another spelling, and not one that is not here: the same end in
+        another folder, or with another ending."""
+        row, known = _forms(file), _forms(image)
+        kind, depth = -rank[1], rank[0]
+        endings = kind < 2 or row[1] == row[2] or known[1] == known[2]
+        return endings and depth in (len(_ends(row[kind])), len(_ends(known[kind])))
+
     def _identical(self, hits: list[int]) -> bool:
         key = tuple(hits)
         if key not in self.identical:
@@ -108,7 +120,7 @@ class _Matcher:
         return self.identical[key]
 
 
-def _doubt(offer: _Offer | None, source: str) -> str:
+def _doubt(offer: _Offer | None, source: str, said: set[str]) -> str:
     if offer is None:
         return f"is not named in {source}"
     if offer.rivals > 1:
@@ -118,10 +130,17 @@ def _doubt(offer: _Offer | None, source: str) -> str:
         )
     labels = sorted({label for label, _ in offer.values})
     if len(labels) > 1:
-        return f"has more than one class in {source} ({', '.join(map(names.shortened, labels[:5]))})"
+        return f"has more than one class in {source} ({_some(labels)})"
+    if labels[0] and len(said | {labels[0]}) > 1:
+        every = _some(sorted(said | {labels[0]}))
+        return f"has more than one class in {source} ({every}), by different spellings of its name"
     if not labels[0]:
         return f"has no class in {source}"
     return f"has more than one patient in {source}" if len(offer.values) > 1 else ""
+
+
+def _some(labels: list[str]) -> str:
+    return ", ".join(map(names.shortened, labels[:5]))
 
 
 def _forms(file: str) -> tuple[str, str, str]:

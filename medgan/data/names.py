@@ -35,6 +35,12 @@ def safe_parts(name: str) -> tuple[str, ...]:
     return tuple(printable(part) for part in name.split("/") if part.strip() not in ("", ".", ".."))
 
 
+def leads_out(name: str) -> bool:
+    """Whether a name in a ZIP has a drive, a root or `..`, which `safe_parts` leaves away."""
+    plain = name.replace("\\", "/")
+    return bool(_DRIVE.match(plain)) or plain.startswith("/") or ".." in map(str.strip, plain.split("/"))
+
+
 def is_hidden(parts: Iterable[str]) -> bool:
     """Whether a file or one of its folders is hidden or put there by an operating system."""
     return any(part.startswith(".") or part.lower() in _SYSTEM for part in parts)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import secrets
+import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +21,14 @@ from medgan.data.examine import MINIMUM, Examined
 from medgan.data.limits import LIMITS, Limits
 from medgan.data.records import Found, Record
 from medgan.data.settings import Settings
+from medgan.data.spool import Spool
 from medgan.data.survey import Look, Progress, leave_out, survey, survey_arrays
 from medgan.data.workers import processes
 from medgan.errors import DataError
-from medgan.files import write_folder
+from medgan.files import beside, sweep, write_folder
 
 USUAL = Settings()
+SPOOL = "prepared-pixels"
 
 
 def prepare(
@@ -45,8 +49,8 @@ def prepare(
     """
     settings.check()
     refuse_existing(out)
-    with _scratch(out.parent) as scratch:
-        examined = _examine(found, settings, limits, scratch, workers, progress or _silent)
+    with _spool(out.parent) as spool:
+        examined = _examine(found, settings, limits, spool, workers, progress or _silent)
         return _write(examined, out, name or out.name)
 
 
@@ -60,8 +64,8 @@ def inspect(
 ) -> dict[str, Any]:
     """The report that `prepare` would write, with nothing written."""
     settings.check()
-    with _scratch(None) as scratch:
-        return _examine(found, settings, limits, scratch, workers, progress or _silent).report
+    with _spool(Path(tempfile.gettempdir())) as spool:
+        return _examine(found, settings, limits, spool, workers, progress or _silent).report
 
 
 def store(
@@ -85,9 +89,9 @@ def store(
     settings.check()
     refuse_existing(out)
     records = [Record(f"{label}/{k:04d}.png", label, Path()) for k, label in enumerate(labels)]
-    with _scratch(out.parent) as scratch:
-        seen = survey_arrays(list(images), records, scratch)
-        return _write(Examined(seen, Found(records, [], []), settings, scratch, _silent), out, name)
+    with _spool(out.parent) as spool:
+        seen = survey_arrays(list(images), records, spool)
+        return _write(Examined(seen, Found(records, [], []), settings, spool, _silent), out, name)
 
 
 def refuse_existing(out: Path) -> None:
@@ -100,16 +104,22 @@ def _examine(
     found: Found,
     settings: Settings,
     limits: Limits,
-    scratch: IO[bytes],
+    spool: Spool,
     workers: int | None,
     progress: Progress,
 ) -> Examined:
     started = time.monotonic()
-    look = Look(settings.decoding(limits), settings.size, settings.fit, salt=secrets.token_bytes(32))
+    look = Look(settings.decoding(limits), settings.size, settings.fit, secrets.token_bytes(32), spool)
     count = processes() if workers is None else workers
-    seen = survey(found.records, look, scratch, workers=count, progress=progress)
+    try:
+        seen = survey(found.records, look, workers=count, progress=progress)
+    except OSError as error:  # what a file does wrong is a rejection: this is the disk
+        raise DataError(
+            f"The prepared pixels cannot be kept in {spool.folder.parent} ({error.strerror or error}); make "
+            "room there, or choose a place on another disk (--out; for inspect the variable TMPDIR)."
+        ) from error
     leave_out(seen, settings.exclude)
-    examined = Examined(seen, found, settings, scratch, progress)
+    examined = Examined(seen, found, settings, spool, progress)
     examined.report["seconds"] = round(time.monotonic() - started, 2)
     return examined
 
@@ -127,8 +137,9 @@ def _write(examined: Examined, out: Path, name: str) -> Dataset:
         _write_json(folder / "dataset.json", _info(examined, name))
 
     try:
-        write_folder(out, fill)
+        write_folder(out, fill, new=True)
     except OSError as error:
+        refuse_existing(out)  # somebody else may have been quicker
         raise DataError(
             f"{out} cannot be written ({error.strerror or error}); choose another place."
         ) from error
@@ -172,18 +183,23 @@ def _write_json(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False), "utf-8")
 
 
-def _scratch(folder: Path | None) -> IO[bytes]:
-    """A file for pixels on their way, on the disk where the set goes; it has no name, so it is gone at the
-    end, however that comes."""
+@contextmanager
+def _spool(place: Path) -> Iterator[Spool]:
+    """A folder for pixels on their way, on the disk where the set goes; it is gone at the end, or after a
+    day where the process was killed (`files.sweep`)."""
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=folder)
+        place.mkdir(parents=True, exist_ok=True)
+        sweep(place, SPOOL)
+        folder = beside(place / SPOOL)
+        folder.mkdir()
     except OSError as error:
-        place = folder or tempfile.gettempdir()
         raise DataError(
             f"{place} cannot be written ({error.strerror or error}); choose another place."
         ) from error
+    try:
+        yield Spool(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _too_few(report: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ Nothing is decoded or unpacked here, and nothing is ever written to a path that 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +13,17 @@ from pathlib import Path
 
 from medgan.data import kinds, names
 from medgan.data.archive import check_size, close_archives
+from medgan.data.classes import UNLABELLED, class_folder, merged
 from medgan.data.labels import Labels, read_labels
 from medgan.data.limits import LIMITS, Limits
 from medgan.data.matching import assign
-from medgan.data.sources import UNLABELLED, Entry, Listing, check_count, check_total, list_source
+from medgan.data.sources import Entry, Listing, check_count, check_total, list_source
 from medgan.errors import DataError
 
 __all__ = ["UNLABELLED", "Found", "Record", "Rejection", "close_archives", "find_records"]
+
+_FORMULA = re.compile(r"[=+\-@](?![\d.,]*$)")
+"""What a spreadsheet takes for a formula; signs and numbers alone (classes such as + and -1) are harmless."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,9 @@ class Found:
 def find_records(sources: Sequence[Path], *, limits: Limits = LIMITS, labels: Path | None = None) -> Found:
     """Every image file in `sources` (folders, files, ZIPs), sorted by name; no two names are equal.
 
-    The class is the name of the folder that an image lies in, or what the CSV `labels` says (which may lie
-    in a ZIP: `set.zip/labels.csv`); then images that it does not name are rejected. Hidden files are passed
+    The class is the name of the nearest folder that says one (`train` or `images` do not), or what the CSV
+    `labels` says (which may lie in a ZIP: `set.zip/labels.csv`); then images that it does not name are
+    rejected. Hidden files are passed
     over, and so are known kinds of other files, which a note counts. DataError if a source does not exist,
     if no image is found, if there are too many files or bytes, or if the labels cannot be used.
     """
@@ -77,8 +83,9 @@ def find_records(sources: Sequence[Path], *, limits: Limits = LIMITS, labels: Pa
         images = _named(sorted_out)
         check_total(sum(entry.size for entry in images), limits)
         notes = [note for listing in listings for note in listing.notes] + _passed_over(passed)
+        notes += merged(entry.part for entry in images)
         if labels is None or not images:
-            records = [_record(entry, entry.folder) for entry in images]
+            records = [_record(entry, entry.label) for entry in images]
             notes += _class_notes(sorted_out)
         else:
             records, refused, said = _labelled(images, read_labels(labels, limits), limits)
@@ -87,6 +94,7 @@ def find_records(sources: Sequence[Path], *, limits: Limits = LIMITS, labels: Pa
         close_archives()  # so that an upload can be deleted while this process lives on
     if not records:
         raise DataError(_nothing(rejected))
+    notes += _formula_notes(records)
     records.sort(key=lambda record: record.name)  # as text, which is the same on every system
     return Found(records, sorted(rejected, key=lambda r: (r.file, r.reason)), notes)
 
@@ -197,17 +205,33 @@ def _passed_over(passed: Counter[str]) -> list[str]:
 
 def _class_notes(images: Sequence[tuple[Entry, str]]) -> list[str]:
     """What may surprise in classes that come from folders."""
-    nested = {origin for entry, origin in images if "/" in entry.name}
-    beside = [entry for entry, origin in images if "/" not in entry.name and origin in nested]
+    nested = {origin for entry, origin in images if _in_class_folder(entry)}
+    beside = [entry for entry, origin in images if not _in_class_folder(entry) and origin in nested]
     notes = []
     if beside:
         lie, their = ("1 image lies", "its") if len(beside) == 1 else (f"{len(beside):,} images lie", "their")
-        folders = ", ".join(sorted({entry.folder for entry in beside})[:3])
+        folders = ", ".join(sorted({entry.label for entry in beside})[:3])
         notes.append(f"{lie} beside the class folders and not in one; {their} class is {folders}.")
-    classes = len({entry.folder for entry, _ in images})
+    classes = len({entry.label for entry, _ in images})
     if classes > 8 and classes * 4 > len(images):
         notes.append(
             f"There are {classes:,} classes for {len(images):,} images: the folders look like patients or "
             "series rather than classes; a CSV with the columns file and label can say the classes."
         )
     return notes
+
+
+def _in_class_folder(entry: Entry) -> bool:
+    """Whether a folder inside the source says the class, not the source's own name."""
+    return bool(class_folder(entry.name.split("/")[:-1]))
+
+
+def _formula_notes(records: Sequence[Record]) -> list[str]:
+    """Names that a spreadsheet would compute. They are kept as they are, since programs read them, too."""
+    found = sorted({text for r in records for text in (r.name, r.label) if _FORMULA.match(text)})
+    if not found:
+        return []
+    return [
+        f"Names that begin with = + - or @: {len(found):,} (such as {names.shortened(found[0])}); a "
+        "spreadsheet takes them for formulas, so import manifest.csv with all columns as text."
+    ]

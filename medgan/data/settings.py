@@ -9,6 +9,7 @@ from typing import Any
 from medgan.config import SIZES
 from medgan.data.copies import Choices
 from medgan.data.decoding.options import Decoding, parse_slices
+from medgan.data.groups import AUTO, NONE, PATIENT, check_pattern
 from medgan.data.limits import LIMITS, Limits
 from medgan.data.split import Fractions, parse_split
 from medgan.data.window import parse_window
@@ -56,6 +57,8 @@ class Settings:
             raise DataError(f"--seed is {self.seed}; it must be at least 0.")
         parse_window(self.window)
         parse_slices(self.slices)
+        if self.group not in (AUTO, PATIENT, NONE):
+            check_pattern(self.group)
         self.fractions()
 
     def fractions(self) -> Fractions:

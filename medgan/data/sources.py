@@ -13,23 +13,24 @@ from pathlib import Path
 from typing import IO
 
 from medgan.data import archive, kinds, names
+from medgan.data.classes import UNLABELLED, class_of, part_of
 from medgan.data.limits import LIMITS, Limits, option
 from medgan.errors import DataError
-
-UNLABELLED = "unlabelled"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in a source. `problem`: why it cannot be used, to be read after the name; `""` if it can."""
+    """A file in a source: its class by the folders that it lies in, the folder (if any) that says which
+    part of the set it is of, and the `problem` why it cannot be used, to be read after the name, or ""."""
 
     name: str
-    folder: str
+    label: str
     path: Path
     member: str | None = None
     size: int = 0
     crc: int | None = None
     problem: str = ""
+    part: str = ""
 
     def start(self, limits: Limits = LIMITS, count: int = kinds.START) -> bytes:
         """The first bytes, by default enough to tell what it is; DataError if they cannot be had."""
@@ -172,15 +173,21 @@ def _in_zip(path: Path, limits: Limits) -> Listing:
             f"Names in {names.printable(path.name)} that are in an unknown encoding and may look odd: "
             f"{len(odd):,} (such as {names.shortened('/'.join(odd[0].parts))})."
         )
+    if outside := [m.outside for m in found if m.outside]:
+        listing.notes.append(
+            f"Names in {names.printable(path.name)} that lead out of the ZIP and are read as names inside "
+            f"it: {len(outside):,} (such as {names.shortened(names.printable(outside[0]))})."
+        )
     return listing
 
 
 def _entry(path: Path, member: archive.Member, home: str) -> Entry:
     name = "/".join(member.parts)
-    folder = member.parts[-2] if len(member.parts) > 1 else home
+    folders = (home, *member.parts[:-1])
     problem = member.problem or _name_problem(name)
     shown = names.shortened(name, names.LONGEST) or "(a file without a name)"
-    return Entry(shown, folder, path, member.key, member.size, member.crc, problem)
+    label, part = class_of(folders), part_of(folders)
+    return Entry(shown, label, path, member.key, member.size, member.crc, problem, part)
 
 
 def _name_problem(name: str) -> str:
@@ -194,7 +201,7 @@ def _name_problem(name: str) -> str:
 
 def _in_folder(root: Path, limits: Limits) -> list[Entry]:
     """Every file below `root`, without recursion, since folders may lie a thousand deep."""
-    home = names.printable(root.resolve().name) or UNLABELLED
+    home = names.printable(root.resolve().name)
     entries: list[Entry] = []
     waiting: list[tuple[Path, tuple[str, ...]]] = [(root, ())]
     seen: set[tuple[int, int]] = set()
@@ -213,8 +220,8 @@ def _in_folder(root: Path, limits: Limits) -> list[Entry]:
                         entries.append(_folder_entry(item, parts, home))
                     check_count(len(entries) + len(waiting), limits)
         except OSError as error:
-            name = names.printable("/".join(parts)) or home
-            entries.append(Entry(name, home, folder, problem=f"cannot be read ({_why(error)})"))
+            name = names.printable("/".join(parts)) or home or str(root)
+            entries.append(Entry(name, UNLABELLED, folder, problem=f"cannot be read ({_why(error)})"))
     return entries
 
 
@@ -229,7 +236,8 @@ def _first_visit(folder: Path, seen: set[tuple[int, int]]) -> bool:
 
 def _folder_entry(item: os.DirEntry[str], parts: Sequence[str], home: str) -> Entry:
     name = names.printable("/".join((*parts, item.name)))
-    folder = names.printable(parts[-1]) if parts else home
+    folders = (home, *map(names.printable, parts))
+    label, part = class_of(folders), part_of(folders)
     size, problem = 0, _name_problem(name)
     try:
         status = item.stat()
@@ -240,4 +248,5 @@ def _folder_entry(item: os.DirEntry[str], parts: Sequence[str], home: str) -> En
             problem = "is a device or a pipe, no file"
     except OSError as error:
         problem = "is a link to nothing" if item.is_symlink() else f"cannot be read ({_why(error)})"
-    return Entry(names.shortened(name, names.LONGEST), folder, Path(item.path), size=size, problem=problem)
+    shown = names.shortened(name, names.LONGEST)
+    return Entry(shown, label, Path(item.path), size=size, problem=problem, part=part)

@@ -89,11 +89,12 @@ def split(labels: Sequence[str], groups: np.ndarray, fractions: Fractions, seed:
     """`train`, `validation` or `test` for every image: whole groups, in each class its share, seeded.
 
     Test is chosen first, then validation from the rest. The number of a part is never exceeded, and met
-    exactly where enough images stand alone: what could still be added is larger than what is missing, or
-    would leave training without one of its classes. A class of two groups or more always trains, and is
-    in test, and in validation from three groups on, where their numbers have room for it. With the same
-    groups and seed the result is the same, in whatever order images stand. Validation may come out empty
-    if no group fits; DataError if test would.
+    exactly where enough images of each class stand alone: what could still be added is larger than what is
+    missing, would take a class beyond its share, or would leave training without it. So a class of few
+    large groups leaves a part short; others do not make up for it. A class of two groups or more always
+    trains, and is in test, and in validation from three groups on, where their numbers have room for it.
+    With the same groups and seed the result is the same, in whatever order images stand. Validation may
+    come out empty if no group fits; DataError if test would.
     """
     wanted = fractions.counts(len(labels))
     spread = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
@@ -104,7 +105,7 @@ def split(labels: Sequence[str], groups: np.ndarray, fractions: Fractions, seed:
         later = 1 if part == TEST and wanted[VALIDATION] else 0
         choice = _Choice([labels[k] for k in rest.tolist()], groups[rest], wanted[part], spread, later)
         if wanted[part]:
-            choice.fill(generator.permutation(np.unique(groups[rest])).tolist())
+            choice.fill(generator.permutation(np.unique(groups[rest])).tolist(), needed=part == TEST)
         if part == TEST and not choice.chosen:
             raise DataError(_nothing_fits(groups, wanted[part]))
         splits[rest[np.isin(groups[rest], list(choice.chosen))]] = part
@@ -115,12 +116,12 @@ def _nothing_fits(groups: np.ndarray, wanted: int) -> str:
     sizes = np.unique(groups, return_counts=True)[1]
     if len(sizes) == 1:
         return (
-            "All images are in one group (they look alike, or are of one patient), so none can be kept for "
-            "test without a near-copy staying in training; add images of other patients."
+            "All images are in one group (they look alike, or are of one patient or one file), so none can "
+            "be kept for test without a near-copy staying in training; add images of other patients."
         )
     return (
         f"The smallest of {len(sizes)} groups has {sizes.min()} images, more than the {wanted} for test; "
-        "give test a larger share with --split, or add images of other patients."
+        "give test a larger share with --split, or divide into smaller groups with --group."
     )
 
 
@@ -144,12 +145,14 @@ class _Choice:
         self.keep = {label: max(1, min(1 + later, count - 1)) for label, count in self.left.items()}
         self.quota = {label: wanted / len(labels) * count for label, count in Counter(labels).items()}
 
-    def fill(self, order: Sequence[int]) -> None:
-        """Choose groups in the given order until nothing more fits."""
+    def fill(self, order: Sequence[int], needed: bool) -> None:
+        """Choose groups in the given order until nothing more fits; at least one that fits, if `needed`."""
         self._take_one_of_each(order)
         self._take(order, lambda group: self._in_share(group) and self._leaves_some(group))
-        self._take(order, self._leaves_some)  # what rounding and group sizes left over
-        self._take(order, self._takes_none_away)
+        self._take(order, lambda group: self._near_share(group) and self._leaves_some(group))
+        self._take(order, lambda group: self._near_share(group) and self._takes_none_away(group))
+        if needed and not self.chosen:
+            self._take(order, self._takes_none_away, most=1)
 
     def _size(self, group: int) -> int:
         return self.members[group].total()
@@ -157,6 +160,18 @@ class _Choice:
     def _in_share(self, group: int) -> bool:
         """Whether its classes still have their share to give."""
         return all(count <= round(self.quota[label]) for label, count in self.members[group].items())
+
+    def _near_share(self, group: int) -> bool:
+        """Whether its classes come no further from their shares with it than without it, give or take an
+        image; classes of one group, which cannot give a part of it, share one share."""
+        members, single = self.members[group], 0
+        for label, count in members.items():
+            if self.spread[label] == 1:
+                single += count
+            elif count > 2 * self.quota[label] + 1:
+                return False
+        shared = sum(quota for label, quota in self.quota.items() if self.spread[label] == 1)
+        return not single or single <= round(shared)
 
     def _leaves_some(self, group: int) -> bool:
         """Whether every class keeps a group to train on, and one for each later part."""

@@ -1,7 +1,7 @@
 """What a set of files holds: each picture decoded, fitted and described, in worker processes.
 
-The prepared pixels go to a scratch file one after another; what stays in memory is a row a picture with
-a thumbnail, so that memory does not grow with the pictures' size.
+The prepared pixels stay on the disk (`spool`); what is sent and kept is a row a picture with a thumbnail,
+so that memory does not grow with the pictures' size.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import IO
 
 import numpy as np
 from PIL import Image
 
-from medgan.data.decoding import Picture, decode
+from medgan.data.dataset import digest
+from medgan.data.decoding import Decoded, Picture, decode
 from medgan.data.decoding.options import Decoding
-from medgan.data.limits import LIMITS
+from medgan.data.limits import Limits, option
 from medgan.data.records import Record, Rejection
+from medgan.data.spool import Place, Spool
 from medgan.data.workers import each
 from medgan.errors import DataError
 from medgan.images import fit, is_grey, to_pil
@@ -37,56 +38,45 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Look:
-    """How each file is looked at; this much travels to the workers."""
+    """How each file is looked at, and where its pixels go; this much travels to the workers."""
 
     decoding: Decoding
     size: int
     fit: str
     salt: bytes
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One picture as the network will see it: uint8 `(size, size, 1 or 3)`, with its facts."""
-
-    number: int | None
-    pixels: np.ndarray
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One file after decoding, or the reason why it cannot be used."""
-
-    pictures: tuple[Prepared, ...] = ()
-    rejected: tuple[tuple[int | None, str], ...] = ()
-    kind: str = ""
-    window: str = ""
-    deep: bool = False
-    hu: bool = False
-    dropped: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    patient: bytes | None = None
+    spool: Spool
 
 
 @dataclass(frozen=True)
 class Row:
-    """One usable picture. `thumb` is uint8 `(32, 32, 3)`; `sha256` is of the prepared pixels."""
+    """One usable picture. `thumb` is uint8 `(32, 32, 3)`; `sha256` is of the prepared pixels at `place`,
+    uint8 `(size, size, 1 or 3)`; `patient` and `study` are salted hashes."""
 
     file: str
     number: int | None
-    record: int
     label: str
     patient: bytes | None
+    study: bytes | None
     width: int
     height: int
     window: str
     sha256: str
     grey: bool
     thumb: np.ndarray
-    at: int
-    channels: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One file after decoding: its pictures, or the reason why it (or one of them) cannot be used."""
+
+    rows: tuple[Row, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
+    kind: str = ""
+    deep: bool = False
+    hu: bool = False
+    dropped: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 @dataclass
@@ -102,30 +92,59 @@ class Survey:
     hu: int = 0
 
 
-def survey(
-    records: Sequence[Record],
-    look: Look,
-    scratch: IO[bytes],
-    *,
-    workers: int,
-    progress: Progress,
-) -> Survey:
-    """Look at every file; prepared pixels are appended to `scratch`. Nothing a file holds raises: what
-    cannot be used is listed under `rejected`."""
-    twins = Twins(records)
+def survey(records: Sequence[Record], look: Look, *, workers: int, progress: Progress) -> Survey:
+    """Look at every file. Nothing that a file holds raises: what cannot be used is listed under `rejected`.
+
+    DataError if there are more pictures than `--limit-pictures`; OSError if the disk is full.
+    """
+    limits = look.decoding.limits
+    twins = Twins(records, limits)
     # asked for as the workers need them: finding twins goes on while they start and decode
     originals = (record for k, record in enumerate(records) if twins.first(k) == k)
     workers = 1 if 0 < len(records) <= FEW and workers else workers
-    seconds = look.decoding.limits.seconds
-    results = each(partial(look_at, look), originals, _failed, workers=workers, seconds=seconds)
-    book = _Book(look.salt, scratch)
+    results = each(
+        partial(look_at, look),
+        originals,
+        _failed,
+        workers=workers,
+        seconds=limits.seconds,
+        weight=lambda record: record.size,
+    )
+    found, entries = Survey(), dict[int, Seen]()
     for k, record in enumerate(records):
-        if twins.first(k) == k:
-            book.enter(k, record, next(results))
-        else:
-            book.enter_twin(k, record, twins.first(k))
+        first = twins.first(k)
+        if first == k:
+            entries[k] = next(results)
+        _enter(found, record, entries[k] if first == k else _twin(entries[first], record, look.salt))
+        if len(found.rows) > limits.pictures:
+            raise DataError(
+                f"There are more than {limits.pictures:,} pictures ({option('pictures')}); take fewer slices "
+                "(--slices) or a part of the files."
+            )
         progress("Reading images", k + 1, len(records))
-    return book.survey
+    return found
+
+
+def _enter(found: Survey, record: Record, seen: Seen) -> None:
+    found.rows += seen.rows
+    found.rejected += seen.rejected
+    found.flagged += [Rejection(record.name, flag) for flag in seen.flags]
+    found.dropped.update(seen.dropped)
+    if seen.rows:
+        found.kinds[seen.kind] += 1
+        found.deep += seen.deep
+        found.hu += seen.hu
+
+
+def _twin(first: Seen, record: Record, salt: bytes) -> Seen:
+    """A file with the bytes of an earlier one: its pixels are there already."""
+    patient = salted(record.patient, salt)
+    rows = tuple(
+        replace(row, file=_name(record, row.number), label=record.label, patient=patient or row.patient)
+        for row in first.rows
+    )
+    rejected = tuple(Rejection(record.name, entry.reason) for entry in first.rejected)
+    return replace(first, rows=rows, rejected=rejected)
 
 
 def leave_out(seen: Survey, names: Collection[str]) -> None:
@@ -147,90 +166,75 @@ def _file_of(row: Row) -> str:
     return row.file if row.number is None else row.file.rsplit("#", 1)[0]
 
 
-def survey_arrays(images: Sequence[np.ndarray], records: Sequence[Record], scratch: IO[bytes]) -> Survey:
+def survey_arrays(images: Sequence[np.ndarray], records: Sequence[Record], spool: Spool) -> Survey:
     """The same for pictures that exist as uint8 `(S, S, C)` already (the phantoms)."""
-    book = _Book(b"", scratch)
-    for k, (image, record) in enumerate(zip(images, records, strict=True)):
-        book.enter(k, record, Seen((Prepared(None, image, image.shape[1], image.shape[0]),), kind="phantom"))
-    return book.survey
-
-
-class _Book:
-    """The survey while it is being written."""
-
-    def __init__(self, salt: bytes, scratch: IO[bytes]) -> None:
-        self.salt, self.scratch = salt, scratch
-        self.survey = Survey()
-        self.written = 0
-        self.entries: dict[int, tuple[Seen, list[Row]]] = {}
-
-    def enter(self, k: int, record: Record, seen: Seen) -> None:
-        rows = [self._row(k, record, seen, picture) for picture in seen.pictures]
-        self.entries[k] = (replace(seen, pictures=()), rows)
-        self._add(record, seen, rows)
-
-    def enter_twin(self, k: int, record: Record, first: int) -> None:
-        """A file with the bytes of an earlier one: its pixels are there already."""
-        seen, firsts = self.entries[first]
-        patient = salted(record.patient, self.salt) or seen.patient
-        rows = [
-            replace(row, file=_name(record, row.number), record=k, label=record.label, patient=patient)
-            for row in firsts
-        ]
-        self._add(record, seen, rows)
-
-    def _row(self, k: int, record: Record, seen: Seen, picture: Prepared) -> Row:
-        at = self.written
-        self.written += self.scratch.write(picture.pixels.tobytes())
-        return Row(
-            file=_name(record, picture.number),
-            number=picture.number,
-            record=k,
-            label=record.label,
-            patient=salted(record.patient, self.salt) or seen.patient,
-            width=picture.width,
-            height=picture.height,
-            window=seen.window,
-            sha256=digest(picture.pixels),
-            grey=is_grey(to_pil(picture.pixels)),
-            thumb=thumbnail(picture.pixels),
-            at=at,
-            channels=picture.pixels.shape[2],
-        )
-
-    def _add(self, record: Record, seen: Seen, rows: list[Row]) -> None:
-        found = self.survey
-        found.rows += rows
-        found.rejected += [Rejection(_name(record, number), reason) for number, reason in seen.rejected]
-        found.flagged += [Rejection(record.name, flag) for flag in seen.flags]
-        found.dropped.update(seen.dropped)
-        if rows:
-            found.kinds[seen.kind] += 1
-            found.deep += seen.deep
-            found.hu += seen.hu
+    found = Survey()
+    for image, record in zip(images, records, strict=True):
+        row = _row(record, None, image, (image.shape[1], image.shape[0]), spool.append(image))
+        _enter(found, record, Seen((row,), kind="phantom"))
+    return found
 
 
 def look_at(look: Look, record: Record) -> Seen:
-    """Decode and fit one file; never raises for what a file holds."""
+    """Decode and fit one file, picture by picture; never raises for what a file holds, OSError (of a
+    full disk) for where the pixels go."""
     try:
         decoded = decode(record.read(look.decoding.limits), record.name, look.decoding)
-        pictures = tuple(_prepared(picture, look) for picture in decoded.pictures)
+        rows = tuple(_rows(record, decoded, look))
     except DataError as error:
-        return Seen(rejected=((None, _plain(str(error))),))
-    except OSError as error:
-        return Seen(rejected=((None, f"cannot be read ({error.strerror or error})"),))
+        return _failed(record, _plain(str(error)))
     except MemoryError:
-        return Seen(rejected=((None, "needs more memory than there is"),))
+        return _failed(record, "needs more memory than there is")
+    except _DiskFull as error:
+        raise error.error from None
+    except OSError as error:
+        return _failed(record, f"cannot be read ({error.strerror or error})")
+    blank = [Rejection(_name(record, number), "is blank (one single colour)") for number in decoded.skipped]
     return Seen(
-        pictures,
-        tuple((number, "is blank (one single colour)") for number in decoded.skipped),
+        rows,
+        tuple(blank),
         kind=decoded.kind,
-        window=decoded.window,
         deep=decoded.deep,
         hu=decoded.hu,
         dropped=decoded.dropped,
         flags=decoded.flags,
-        patient=salted(decoded.patient, look.salt),
+    )
+
+
+class _DiskFull(Exception):
+    """An OSError of the place where pixels are kept, to be told from one of the file that is read."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+
+def _rows(record: Record, decoded: Decoded, look: Look) -> Iterator[Row]:
+    patient = salted(record.patient or decoded.patient, look.salt)
+    study = salted(decoded.study, look.salt)
+    for picture in decoded.pictures:
+        pixels = _fitted(picture, look)
+        try:
+            place = look.spool.append(pixels)
+        except OSError as error:
+            raise _DiskFull(error) from error
+        row = _row(record, picture.number, pixels, picture.size, place)
+        yield replace(row, patient=patient, study=study, window=decoded.window)
+
+
+def _row(record: Record, number: int | None, pixels: np.ndarray, size: tuple[int, int], place: Place) -> Row:
+    return Row(
+        file=_name(record, number),
+        number=number,
+        label=record.label,
+        patient=None,
+        study=None,
+        width=size[0],
+        height=size[1],
+        window="",
+        sha256=digest(pixels),
+        grey=is_grey(to_pil(pixels)),
+        thumb=thumbnail(pixels),
+        place=place,
     )
 
 
@@ -246,17 +250,12 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(small.convert("RGB"))
 
 
-def digest(pixels: np.ndarray) -> str:
-    """sha256 of the shape and the values of uint8 `(H, W, C)`."""
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-
-
 class Twins:
     """Which files hold the same bytes: those are decoded once. Only files of equal size, and equal
     checksum in a ZIP, are read for it."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
+    def __init__(self, records: Sequence[Record], limits: Limits) -> None:
+        self.records, self.limits = records, limits
         self.alike = Counter(_outside(record) for record in records)
         self.firsts: dict[int, int] = {}
         self.contents: dict[bytes, int] = {}
@@ -266,27 +265,26 @@ class Twins:
         if k not in self.firsts:
             record = self.records[k]
             alone = self.alike[_outside(record)] == 1
-            self.firsts[k] = k if alone else self.contents.setdefault(_content(record, k), k)
+            self.firsts[k] = k if alone else self.contents.setdefault(self._content(record, k), k)
         return self.firsts[k]
+
+    def _content(self, record: Record, k: int) -> bytes:
+        try:
+            return hashlib.sha256(record.read(self.limits)).digest()
+        except (DataError, OSError):
+            return str(k).encode()  # its own reason is found when it is decoded
 
 
 def _outside(record: Record) -> tuple[int, int | None]:
     return record.size, record.crc
 
 
-def _content(record: Record, k: int) -> bytes:
-    try:
-        return hashlib.sha256(record.read(LIMITS)).digest()
-    except (DataError, OSError):
-        return str(k).encode()  # its own reason is found when it is decoded
-
-
-def _prepared(picture: Picture, look: Look) -> Prepared:
+def _fitted(picture: Picture, look: Look) -> np.ndarray:
     channels = 1 if picture.image.mode == "L" else 3
     pixels = fit(picture.image, look.size, channels, look.fit)
     if channels == 3 and (pixels == pixels[:, :, :1]).all():  # grey in a colour file
         pixels = pixels[:, :, :1]
-    return Prepared(picture.number, np.ascontiguousarray(pixels), *picture.size)
+    return np.ascontiguousarray(pixels)
 
 
 def _plain(reason: str) -> str:
@@ -296,7 +294,7 @@ def _plain(reason: str) -> str:
 
 
 def _failed(record: Record, reason: str) -> Seen:
-    return Seen(rejected=((None, reason),))
+    return Seen(rejected=(Rejection(record.name, reason),))
 
 
 def _name(record: Record, number: int | None) -> str:

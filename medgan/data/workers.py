@@ -9,19 +9,23 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import TimeoutError as LateError
-from itertools import islice
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from medgan.errors import DataError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Item], Result]
 
 CHUNK = 16
-"""Files handed over at once: the way to another process and back costs as much as decoding a small file."""
+"""Small files handed over at once: the way to another process and back costs as much as decoding one."""
+HEAVY = 4 * 2**20
+"""Bytes of files handed over at once; a larger file goes alone, and has the time limit for itself."""
 AHEAD = 3
-"""Chunks for each process that are under way, so that results never pile up in memory."""
+"""Chunks for each process that are under way: what is decoded waits on the disk, but not without end."""
 MEMORY = 4 * 2**30
 """Bytes that a process may hold; an honest file of the largest size that is read needs a quarter."""
 
@@ -38,20 +42,27 @@ def each(
     *,
     workers: int,
     seconds: int,
+    weight: Callable[[Item], int] = lambda item: 0,
 ) -> Iterator[Result]:
     """`work(item)` for every item, in order. `failed(item, reason)` stands in where the process died or
     took longer than `seconds` for one item. With 0 workers it all happens here, unprotected. `items` are
-    asked for as they are needed."""
+    asked for as they are needed; `weight` is how many bytes one is."""
     if workers == 0:
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads, and not everywhere
     with ProcessPool(workers, context=context, initializer=_bound_memory) as pool:
         try:
-            chunks = _chunks(items)
+            chunks = _chunks(items, weight)
             yield from _in_order(pool, work, chunks, failed, ahead=AHEAD * workers, seconds=seconds)
+        except BrokenProcessPool as error:
+            raise DataError(
+                "The processes that decode cannot be started. In a script of your own, call this under "
+                'if __name__ == "__main__":, or with workers=0.'
+            ) from error
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]  # does not wait for what is under way when the caller has had enough
+            # does not wait for what is under way when the caller has had enough
+            pool.stop()  # type: ignore[no-untyped-call]
 
 
 def _in_order(
@@ -77,9 +88,16 @@ def _in_order(
                 yield _alone(pool, work, item, failed, seconds)
 
 
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    waiting = iter(items)
-    while chunk := list(islice(waiting, CHUNK)):
+def _chunks(items: Iterable[Item], weight: Callable[[Item], int]) -> Iterator[list[Item]]:
+    chunk: list[Item] = []
+    heavy = 0
+    for item in items:
+        if chunk and (len(chunk) == CHUNK or heavy + weight(item) > HEAVY):
+            yield chunk
+            chunk, heavy = [], 0
+        chunk.append(item)
+        heavy += weight(item)
+    if chunk:
         yield chunk
 
 

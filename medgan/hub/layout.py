@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
+from medgan.data.classes import UNLABELLED, class_of
 from medgan.errors import HubError
 
 IMAGES = (
@@ -24,18 +25,11 @@ IMAGES = (
 """The only extensions of images that are downloaded."""
 METADATA = ("metadata.csv", "metadata.jsonl")
 PARQUET = ".parquet"
-UNLABELLED = "unlabelled"
-"""The class of images that have none; the reader of folders calls it so too."""
 MOST_CLASSES = 200
 """With more different values, a column is a caption or an id, and no class."""
 LABELS = ("label", "labels", "class", "category", "diagnosis", "dx", "target")
 """Columns that hold the class, best first."""
 _FILES = ("file_name", "filename", "file", "image", "image_path", "path")
-_GENERIC = frozenset({
-    "train", "training", "val", "valid", "validation", "dev", "test", "testing", "heldout", "data", "dataset",
-    "images", "image", "imgs", "img", "pictures", "all",
-})  # fmt: skip
-"""Folders that say a part of the data, or nothing; a class is never called so."""
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
 
 
@@ -81,7 +75,7 @@ def find_layout(entries: Sequence[Entry], card: Mapping[str, Any], repo: str) ->
 def classes_of(images: Sequence[Entry], metadata: Mapping[str, str]) -> list[str]:
     """The class of each image: what the metadata says, else its folder (but for a folder a patient)."""
     known = metadata if len(set(metadata.values())) <= MOST_CLASSES else {}
-    labels = [known.get(image.path) or _folder_class(image.path) for image in images]
+    labels = [known.get(image.path) or class_of(PurePosixPath(image.path).parts[:-1]) for image in images]
     return labels if len(set(labels)) <= MOST_CLASSES else [UNLABELLED] * len(images)
 
 
@@ -166,11 +160,6 @@ def _patterns(files: Any) -> Iterator[str]:
 
 def _matches(path: str, pattern: str) -> bool:
     return fnmatchcase(path, pattern) or fnmatchcase(path, pattern.replace("**/", ""))
-
-
-def _folder_class(path: str) -> str:
-    folders = PurePosixPath(path).parts[:-1]
-    return next((part for part in reversed(folders) if part.casefold() not in _GENERIC), UNLABELLED)
 
 
 def _hidden(path: str) -> bool:

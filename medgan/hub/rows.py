@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medgan.data.classes import UNLABELLED
 from medgan.data.limits import Limits, option
 from medgan.errors import HubError
 from medgan.hub.draw import Names
-from medgan.hub.layout import LABELS, MOST_CLASSES, UNLABELLED, card_features, class_names, named
+from medgan.hub.layout import LABELS, MOST_CLASSES, card_features, class_names, named
 
 MOST_ROWS = 2_000_000
 MOST_MEMORY = 4 << 30

@@ -33,11 +33,15 @@ def save_model(folder: Path, generator: nn.Module, info: ModelInfo, *, half: boo
 
     `half` stores convolution weights as fp16; batch norm stays fp32, whose variances fp16 would round.
     """
-    tensors = {
-        name: tensor.half() if half and tensor.dim() > 1 else tensor
-        for name, tensor in network_state(generator).items()
-    }
-    save_file(tensors, folder / WEIGHTS)
+    state = network_state(generator)
+    if half:
+        state = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in state.items()}
+    write_model(folder, state, info)
+
+
+def write_model(folder: Path, state: Mapping[str, Tensor], info: ModelInfo) -> None:
+    """As `save_model`, from a `network_state`, which another thread may write while the network learns."""
+    save_file(dict(state), folder / WEIGHTS)
     (folder / CONFIG).write_text(json.dumps(info.to_json(), indent=2, ensure_ascii=False), "utf-8")
 
 

@@ -1,71 +1,72 @@
 """The run folder: the one truth about a training, for the dashboard, the command line and a text editor.
 
 config.json        settings, data set, versions: enough to train it again
-status.json        state, pid, heartbeat, progress, a sentence
-events.jsonl       one line every few steps
+status.json        state, pid, heartbeat, progress, a sentence (`status.py`)
+events.jsonl       one line every few steps (`events.py`)
 samples/           step-000200.png: the grid of fixed seeds
 checkpoints/       step-000200/: a model folder plus what training needs to go on
-stop               put there by whoever wants it to stop
+best.json          which checkpoint an observer judged best
+stop, pause, …     put there by whoever wants it (`requests.py`)
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import socket
 import time
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import psutil
 
 from medgan.errors import Interrupted, MedGANError, RunError
-from medgan.files import write_bytes, write_json
+from medgan.files import write_json
+from medgan.runs import requests
+from medgan.runs.events import PIECE, START, Event, Mark, append, read_all, read_since
+from medgan.runs.events import rewind as rewind_events
+from medgan.runs.status import (
+    ALIVE,
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    SILENCE,
+    STARTING,
+    STOPPED,
+    Status,
+    read_status,
+)
 
-QUEUED, STARTING, RUNNING = "queued", "starting", "running"
-FINISHED, STOPPED, FAILED, INTERRUPTED = "finished", "stopped", "failed", "interrupted"
-ALIVE = (QUEUED, STARTING, RUNNING)
-STARTED_WITH = ("status.json", "log.txt", "stop", ".lock")
-"""What may lie in a run folder before its process has made the run."""
-SILENCE = 120.0
-"""Seconds without a heartbeat after which a process on another machine counts as dead."""
+__all__ = [
+    "ALIVE",
+    "FAILED",
+    "FINISHED",
+    "INTERRUPTED",
+    "PAUSED",
+    "QUEUED",
+    "RUNNING",
+    "SILENCE",
+    "STARTING",
+    "STOPPED",
+    "Run",
+    "Status",
+    "Watched",
+    "find_runs",
+    "step_name",
+    "step_of",
+    "watched",
+]
 
-
-@dataclass
-class Status:
-    """`status.json`: what a training process last said of itself."""
-
-    state: str = STARTING
-    message: str = ""
-    pid: int = 0
-    pid_started: float = 0.0
-    host: str = ""
-    heartbeat: float = 0.0
-    device: str = ""
-    precision: str = ""
-    step: int = 0
-    iterations: int = 0
-    images: int = 0
-    images_per_second: float | None = None
-    seconds_left: float | None = None
-
-    @property
-    def progress(self) -> float:
-        """Share of the iterations that are done, 0 to 1."""
-        return min(1.0, self.step / self.iterations) if self.iterations else 0.0
-
-    @property
-    def alive(self) -> bool:
-        """Whether a process is at work on it (waiting counts)."""
-        return self.state in ALIVE
-
-    @property
-    def resumable(self) -> bool:
-        """Whether training can go on from where it ended."""
-        return self.state in (STOPPED, FAILED, INTERRUPTED)
+BEFORE_THE_RUN = ("status.json", "log.txt", *requests.REQUESTS)
+"""What may lie in a run folder before its process has made the run; hidden files may, too."""
 
 
 class Run:
@@ -88,13 +89,14 @@ class Run:
 
     def refuse_existing(self) -> None:
         """RunError if the folder holds a run already, or anything that is none."""
-        if (self.folder / "config.json").exists():
+        if self.exists():
             raise RunError(
                 f"{self.folder} holds a run already; add --resume to go on, or choose another name."
             )
         if not self.folder.is_dir():
             return
-        if any(path.name not in STARTED_WITH for path in self.folder.iterdir()):
+        names = (path.name for path in self.folder.iterdir())
+        if any(name not in BEFORE_THE_RUN and not name.startswith(".") for name in names):
             raise RunError(f"{self.folder} holds other files; choose a new folder for the run.")
 
     def config(self) -> dict[str, Any]:
@@ -104,6 +106,17 @@ class Run:
             return values
         except (OSError, ValueError) as error:
             raise RunError(f"{self.folder} is not a run folder: it has no readable config.json.") from error
+
+    def exists(self) -> bool:
+        """Whether there is a run here; its folder may have been deleted while it trained."""
+        return (self.folder / "config.json").is_file()
+
+    def change_config(self, config: Mapping[str, Any]) -> None:
+        """Write `config.json` anew (a longer goal); the run keeps its place in lists by age."""
+        path = self.folder / "config.json"
+        age = path.stat()
+        write_json(path, dict(config))
+        os.utime(path, (age.st_atime, age.st_mtime))
 
     def dataset(self) -> Path | None:
         """The folder of its data set; None if it does not say (yet)."""
@@ -116,15 +129,17 @@ class Run:
     def write_status(self, status: Status, process: psutil.Process | None = None) -> None:
         """Write `status.json`, stamped with the time and the process at work (this one)."""
         owner = process or psutil.Process()
-        status.pid, status.pid_started, status.host = owner.pid, owner.create_time(), socket.gethostname()
+        status.pid, status.pid_started, status.host = owner.pid, owner.create_time(), gethostname()
         status.heartbeat = time.time()
         write_json(self.folder / "status.json", asdict(status))
 
     def status(self) -> Status:
         """What is going on, checked against the process: a dead one is `interrupted`, never `running`."""
-        status = self._read_status()
-        if status.alive and not _is_alive(status):
-            status.state = INTERRUPTED
+        status = read_status(self.folder / "status.json")
+        if status.alive and not status.process_lives():
+            status = read_status(self.folder / "status.json")  # it may have ended well in between
+        if status.alive and not status.process_lives():
+            status.state, status.pending = INTERRUPTED, []
             status.message = f"The process ended unexpectedly. {self._kept()}"
         return status
 
@@ -134,36 +149,26 @@ class Run:
             return f"It can resume from step {step_of(latest):,}, its last checkpoint."
         return "Nothing was saved yet."
 
-    def _read_status(self) -> Status:
-        try:
-            return Status(**json.loads((self.folder / "status.json").read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
-            return Status(state=INTERRUPTED, message="The process left no readable status.")
+    @property
+    def events_file(self) -> Path:
+        """`events.jsonl`; `events.Follower` reads it in pieces."""
+        return self.folder / "events.jsonl"
 
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Append one line to `events.jsonl`."""
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(dict(event)) + "\n")
+        append(self.events_file, event)
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """All events; a last line that is being written is left out."""
-        return list(self._read_events())
+        return read_all(self.events_file)
 
-    def _read_events(self) -> Iterator[dict[str, Any]]:
-        try:
-            with (self.folder / "events.jsonl").open(encoding="utf-8") as stream:
-                for line in stream:
-                    try:
-                        yield json.loads(line)
-                    except ValueError:
-                        continue
-        except FileNotFoundError:
-            return
+    def events_since(self, mark: Mark = START, most: int = PIECE) -> tuple[list[Event], Mark]:
+        """What was logged after `mark`, at most `most` bytes, and the mark to go on from."""
+        return read_since(self.events_file, mark, most)
 
-    def rewind_events(self, step: int) -> None:
-        """Drop what was logged after `step`, when training goes on from there."""
-        kept = [json.dumps(event) for event in self.events() if event.get("step", 0) <= step]
-        write_bytes(self.folder / "events.jsonl", "".join(line + "\n" for line in kept).encode())
+    def rewind(self, step: int) -> None:
+        """Drop events and samples of after `step`, when training goes on from there."""
+        rewind_events(self.events_file, step)
         for path in self.samples():
             if step_of(path) > step:
                 path.unlink()
@@ -182,26 +187,59 @@ class Run:
         """The newest checkpoint."""
         return next(reversed(self.checkpoints()), None)
 
+    def best(self) -> Path | None:
+        """The checkpoint that an observer judged best; None if there is none."""
+        facts = self.best_facts()
+        folder = self.folder / "checkpoints" / step_name(int(facts.get("step", -1)))
+        return folder if folder.is_dir() else None
+
+    def best_facts(self) -> dict[str, Any]:
+        """`best.json`: `step`, `score` (lower is better) and `observer`; empty if there is none."""
+        try:
+            facts = json.loads((self.folder / "best.json").read_text("utf-8"))
+            return facts if isinstance(facts, dict) and type(facts.get("step")) is int else {}
+        except (OSError, ValueError):
+            return {}
+
+    def note_best(self, facts: Mapping[str, Any]) -> None:
+        """Write `best.json`, or take it away where `facts` is empty."""
+        path = self.folder / "best.json"
+        if facts:
+            write_json(path, dict(facts))
+        else:
+            path.unlink(missing_ok=True)
+
     def prune(self, keep: int) -> None:
-        """Delete all but the newest `keep` checkpoints."""
+        """Delete all checkpoints but the newest `keep` and the best."""
+        best = self.best()
         for old in self.checkpoints()[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            if old != best:
+                discard(old)
+
+    def sweep(self) -> None:
+        """Delete what a killed process left half written or half deleted."""
+        for folder in (self.folder / "samples", self.folder / "checkpoints", self.folder):
+            for path in folder.glob(".*-????????"):
+                with suppress(FileNotFoundError):
+                    # Beside status.json somebody else may be writing at this very moment.
+                    if folder != self.folder or path.stat().st_mtime < time.time() - 60:
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def ask(self, request: str) -> None:
+        """Ask the process at work for one of `requests.REQUESTS`; it answers within a second or two."""
+        requests.ask(self.folder, request)
 
     def request_stop(self) -> None:
-        """Ask the training process to save and end; it looks after every step."""
-        (self.folder / "stop").touch()
+        """Ask the process at work to save and end; it looks after every step."""
+        self.ask(requests.STOP)
 
     def stop_requested(self) -> bool:
         """Whether somebody asked this process to stop."""
         return self.stopping(psutil.Process().create_time())
 
     def stopping(self, started: float) -> bool:
-        """Whether somebody asked the process that started at `started` (seconds since 1970) to stop. An
-        older request is not meant for it: an earlier process may have died without answering."""
-        try:
-            return (self.folder / "stop").stat().st_mtime > started - 1.0
-        except OSError:
-            return False
+        """Whether somebody asked the process that started at `started` (seconds since 1970) to stop."""
+        return requests.asked(self.folder, requests.STOP, started)
 
 
 class Watched:
@@ -252,6 +290,14 @@ def watched(folder: Path | None) -> Iterator[Watched]:
     record.end(FINISHED, "Finished.")
 
 
+def discard(folder: Path) -> None:
+    """Delete a checkpoint; a kill in the middle never leaves half of one under its name."""
+    hidden = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    with suppress(FileNotFoundError):
+        folder.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
 def find_runs(folder: Path) -> list[Run]:
     """The runs in `folder`, newest first."""
     runs = [Run(path.parent) for path in folder.glob("[!.]*/status.json")]
@@ -273,14 +319,3 @@ def step_name(step: int) -> str:
 def step_of(path: Path) -> int:
     """The step that a sample grid or checkpoint folder is named after."""
     return int(path.stem.removeprefix("step-"))
-
-
-def _is_alive(status: Status) -> bool:
-    if status.host != socket.gethostname():
-        return time.time() - status.heartbeat < SILENCE
-    try:
-        process = psutil.Process(status.pid)
-        same = abs(process.create_time() - status.pid_started) < 2.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

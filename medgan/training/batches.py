@@ -15,11 +15,17 @@ ORDER, LATENTS = 0, 1  # independent random streams
 class Batches:
     """Real batches out of uint8 images `(N, H, W, C)` that stay on the device."""
 
-    def __init__(self, images: np.ndarray, batch_size: int, seed: int, device: torch.device) -> None:
-        self.images = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    def __init__(
+        self, images: np.ndarray, batch_size: int, seed: int, device: torch.device | None = None
+    ) -> None:
+        self.images = torch.from_numpy(np.ascontiguousarray(images)).to(device or "cpu")
         self.batch_size = batch_size
         self.seed = seed
         self.per_epoch = -(-len(images) // batch_size)
+
+    def to(self, device: torch.device) -> None:
+        """Move the images to `device`, where they stay."""
+        self.images = self.images.to(device)
 
     def indices(self, step: int) -> np.ndarray:
         """Which images step `step` (from 0) sees; the last batch of an epoch may be smaller."""

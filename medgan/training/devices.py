@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,11 @@ from filelock import FileLock, Timeout
 
 from medgan.config import DEVICES
 from medgan.errors import ConfigError
+from medgan.runs.queue import Queue, Ticket
 from medgan.workspace import device_locks
+
+PATIENCE = 0.5
+"""Seconds between two tries to get a device."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -25,6 +30,44 @@ def choose_device(name: str) -> torch.device:
     if not there[name]:
         raise ConfigError(f"There is no {name} device here; use --device auto or cpu.")
     return torch.device(name, 0) if name == "cuda" else torch.device(name)
+
+
+def find_device(name: str, before: str = "") -> tuple[torch.device, str]:
+    """A device that was tried and works, and a sentence where it is not the one to expect (else empty).
+
+    Where `auto` finds one that fails, the next one is taken; `before` is the device on which a resumed run
+    trained. ConfigError if a device that was named is not there or fails.
+    """
+    if name not in DEVICES:
+        choose_device(name)
+    wanted = [choose_device(name)] if name != "auto" else _there()
+    failures: list[str] = []
+    for device in wanted:
+        failure = try_device(device)
+        if failure:
+            failures.append(f"{device} failed ({failure})")
+            continue
+        notes = [f"{'; '.join(failures)}, so it trains on {device}."] if failures else []
+        if before and before != str(device):
+            notes.append(f"It trained on {before} before and goes on on {device}; last digits may differ.")
+        return device, " ".join(notes)
+    raise ConfigError(f"{'; '.join(failures)}. Use --device auto or cpu.")
+
+
+def try_device(device: torch.device) -> str:
+    """Train a tiny convolution for a step; the reason in a few words where that fails, else empty."""
+    try:
+        layer = torch.nn.Conv2d(3, 4, 3).to(device)
+        layer(torch.ones(2, 3, 8, 8, device=device)).square().mean().backward()
+        grad = layer.weight.grad
+        return "" if grad is not None and bool(grad.isfinite().all()) else "it computes no numbers"
+    except (RuntimeError, NotImplementedError) as error:  # a driver, a build or a busy device
+        return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _there() -> list[torch.device]:
+    names = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()), ("cpu", True)]
+    return [choose_device(name) for name, there in names if there]
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
@@ -57,27 +100,41 @@ def leave_a_core() -> None:
 
 
 @contextmanager
-def reserve(device: torch.device, waiting: Callable[[], bool], *, name: str = "") -> Iterator[bool]:
-    """Hold `device` alone and yield True. While another training of this user has it, call `waiting`
-    each second; when that returns False, give up and yield False.
+def reserve(
+    device: torch.device,
+    waiting: Callable[[list[Ticket]], bool],
+    *,
+    name: str = "",
+    folder: Path | None = None,
+) -> Iterator[bool]:
+    """Hold `device` alone and yield True. While another training of this user has it or stands before this
+    one in line, call `waiting` twice a second with those before; when it returns False, give up and yield
+    False.
 
     The lock is the operating system's: it ends with the process that holds it, however that dies. `name`
-    is what others are told of who holds it.
+    and `folder` tell others who waits and who holds it.
     """
     lock = FileLock(_lock_file(device))
-    mine = False
-    while not mine:
-        try:
-            lock.acquire(timeout=1.0)
-            mine = True
-            _lock_file(device).with_suffix(".holder").write_text(name, "utf-8")
-        except Timeout:
-            if not waiting():
+    with Queue(str(device)).standing(name, folder) as place:
+        while not (mine := not (before := place.before()) and _acquire(lock)):
+            if not waiting(before):
                 break
+            if before:
+                time.sleep(PATIENCE)
+    if mine:
+        _lock_file(device).with_suffix(".holder").write_text(name, "utf-8")
     try:
         yield mine
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        return False
+    return True
 
 
 def holder(device: torch.device) -> str:
@@ -86,6 +143,17 @@ def holder(device: torch.device) -> str:
         return _lock_file(device).with_suffix(".holder").read_text("utf-8")
     except OSError:
         return ""
+
+
+def user_of(device: torch.device) -> str:
+    """Who trains on `device` now; empty if nobody does."""
+    lock = FileLock(_lock_file(device))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return holder(device) or "Another training"
+    lock.release()
+    return ""
 
 
 def _lock_file(device: torch.device) -> Path:

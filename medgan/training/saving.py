@@ -1,64 +1,122 @@
-"""A checkpoint from which training goes on: a model folder plus networks, optimisers and the step.
+"""A checkpoint from which training goes on: a model folder plus everything that the next step depends on.
 
-The data order and the latents are functions of the seed and the step (`batches.py`), so no random
-state needs saving.
+training.safetensors   networks (an average of the generator too), optimisers, the window of figures that
+                       were not logged yet, and the states of the global random generators
+training.json          step, training time, the best so far, and what observers remember
+
+The data order and the latents are functions of the seed and the step (`batches.py`).
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from medgan.errors import CheckpointError
+from medgan.errors import CheckpointError, RunError
 from medgan.files import write_folder
-from medgan.runs.checkpoint import load_into, network_state, read_tensors, save_model
+from medgan.runs.checkpoint import load_into, network_state, read_tensors, write_model
 from medgan.runs.info import ModelInfo
+from medgan.runs.record import discard
 from medgan.training.step import GanStep
 
 TENSORS, STATE = "training.safetensors", "training.json"
+WINDOW = "window"
 
 
-def save(folder: Path, step: GanStep, generator: nn.Module, info: ModelInfo, done: int) -> None:
-    """Write a checkpoint folder at once; `generator` is the one to sample from."""
-    tensors: dict[str, Tensor] = {}
-    for name, network in _networks(step).items():
-        tensors |= {f"{name}.{key}": value for key, value in network_state(network).items()}
-    for name, optimizer in _optimizers(step).items():
-        tensors |= {f"{name}.{key}": value for key, value in _moments(optimizer).items()}
+class NotFinite(RunError):
+    """Losses or weights that are no longer numbers."""
+
+
+@dataclass
+class Progress:
+    """`training.json`: how far a training is, beside its tensors. `observed` says at which step each
+    observer last looked, `observers` what each remembers, `best` is the content of `best.json`."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: dict[str, Any] = field(default_factory=dict)
+    observed: dict[str, int] = field(default_factory=dict)
+    observers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Copies on the CPU of all that a checkpoint holds, so that it can be written while training goes on.
+    `model` is the state of the network to sample from."""
+
+    tensors: dict[str, Tensor]
+    progress: dict[str, Any]
+    model: dict[str, Tensor]
+    info: ModelInfo
+
+
+def snapshot(
+    step: GanStep, window: Sequence[Tensor], progress: Progress, model: torch.nn.Module, info: ModelInfo
+) -> Snapshot:
+    """Copy the state between two steps; `window` are the rows of figures that were not logged yet."""
+    tensors = dict(_tensors(step))
+    if window:
+        tensors[WINDOW] = torch.stack(list(window)).to("cpu", copy=True)
+    return Snapshot(tensors, asdict(progress), network_state(model), info)
+
+
+def write(folder: Path, shot: Snapshot) -> None:
+    """Write a checkpoint folder at once. NotFinite if it holds what is no number: nobody could go on
+    from it."""
+    for name, tensor in (*shot.tensors.items(), *shot.model.items()):
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise NotFinite(name)
 
     def fill(temporary: Path) -> None:
-        save_model(temporary, generator, info)
-        save_file(tensors, temporary / TENSORS)
-        (temporary / STATE).write_text(json.dumps({"step": done}), "utf-8")
+        with _errors_of_the_disk(temporary):
+            write_model(temporary, shot.model, shot.info)
+            save_file(shot.tensors, temporary / TENSORS)
+        (temporary / STATE).write_text(json.dumps(shot.progress), "utf-8")
 
     write_folder(folder, fill)
 
 
-def restore(folder: Path, step: GanStep) -> int:
-    """Put a checkpoint back into `step`; returns the iterations that it has done.
+@contextmanager
+def _errors_of_the_disk(folder: Path) -> Iterator[None]:
+    """safetensors has an error of its own for a full disk, with the number of the system's in its words."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
+
+
+def restore(folder: Path, step: GanStep) -> tuple[Progress, list[Tensor]]:
+    """Put a checkpoint back into `step`; returns how far it is, and the window of figures.
 
     CheckpointError naming the tensor that is missing, cut short or of another shape.
     """
     tensors = read_tensors(folder / TENSORS)
-    try:
-        done = int(json.loads((folder / STATE).read_text("utf-8"))["step"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder.name}/{STATE} cannot be read; delete this checkpoint.") from error
-    for name, network in _networks(step).items():
+    progress = _progress(folder)
+    for name, network in step.networks().items():
         load_into(network, _under(tensors, name), source=f"{folder.name}/{TENSORS} ({name})")
-    for name, optimizer in _optimizers(step).items():
+    for name, optimizer in step.optimizers().items():
         _restore_moments(optimizer, _under(tensors, name), f"{folder.name}/{TENSORS} ({name})")
-    return done
+    _restore_random(_under(tensors, "random"), step.device)
+    window = [row.to(step.device) for row in tensors.get(WINDOW, ())]
+    return progress, window
 
 
-def restore_newest(folders: Sequence[Path], step: GanStep) -> int:
-    """Restore the last of `folders` that can be read; returns the iterations that it has done.
+def restore_newest(folders: Sequence[Path], step: GanStep) -> tuple[Progress, list[Tensor]]:
+    """Restore the last of `folders` that can be read; returns as `restore`.
 
     Broken ones after it are removed, since each would be taken for the newest again. CheckpointError of
     the last one if none can be read.
@@ -66,22 +124,42 @@ def restore_newest(folders: Sequence[Path], step: GanStep) -> int:
     broken: dict[Path, CheckpointError] = {}
     for folder in reversed(folders):
         try:
-            done = restore(folder, step)
+            found = restore(folder, step)
         except CheckpointError as error:
             broken[folder] = error
             continue
         for path in broken:
-            shutil.rmtree(path)
-        return done
+            discard(path)
+        return found
     raise next(iter(broken.values()), CheckpointError("There is no checkpoint to go on from."))
 
 
-def _networks(step: GanStep) -> dict[str, nn.Module]:
-    return {"generator": step.generator, "discriminator": step.discriminator}
+def _tensors(step: GanStep) -> Iterator[tuple[str, Tensor]]:
+    for name, network in step.networks().items():
+        yield from ((f"{name}.{key}", value) for key, value in network_state(network).items())
+    for name, optimizer in step.optimizers().items():
+        yield from ((f"{name}.{key}", value) for key, value in _moments(optimizer).items())
+    yield "random.cpu", torch.get_rng_state()
+    if step.device.type == "cuda":
+        yield "random.cuda", torch.cuda.get_rng_state(step.device)
 
 
-def _optimizers(step: GanStep) -> dict[str, torch.optim.Optimizer]:
-    return {"optimizer_g": step.optimizer_g, "optimizer_d": step.optimizer_d}
+def _restore_random(states: dict[str, Tensor], device: torch.device) -> None:
+    if "cpu" in states:
+        torch.set_rng_state(states["cpu"])
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def _progress(folder: Path) -> Progress:
+    try:
+        values = json.loads((folder / STATE).read_text("utf-8"))
+        known = {f.name for f in fields(Progress)}
+        progress = Progress(**{name: value for name, value in values.items() if name in known})
+        progress.step, progress.seconds = int(values["step"]), float(progress.seconds)
+        return progress
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder.name}/{STATE} cannot be read; delete this checkpoint.") from error
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -91,9 +169,9 @@ def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's moments and step counts as `<parameter index>.<name>`."""
+    """Copies of Adam's moments and step counts as `<parameter index>.<name>`."""
     return {
-        f"{index}.{name}": value.detach().cpu().contiguous()
+        f"{index}.{name}": value.detach().to("cpu", memory_format=torch.contiguous_format, copy=True)
         for index, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }

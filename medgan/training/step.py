@@ -35,6 +35,7 @@ class GanStep:
         self.discriminator = self._place(build_discriminator(model, train.seed + 1))
         self.optimizer_g = _adam(self.generator, train)
         self.optimizer_d = _adam(self.discriminator, train)
+        self.ema: nn.Module | None = None  # an average of the generator, where a preset wants one
 
     def __call__(self, real: Tensor, latents: Tensor) -> StepResult:
         """One update of each network from real images `(N, C, S, S)`, float in [-1, 1], and latents
@@ -45,6 +46,19 @@ class GanStep:
         result_d = self._update_discriminator(real, fake.detach())
         loss_g = self._update_generator(fake)
         return StepResult(result_d[0], loss_g, result_d[1], result_d[2])
+
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks that a checkpoint holds, by name."""
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return networks | {"ema": self.ema} if self.ema is not None else networks
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Both optimisers by name."""
+        return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
+
+    def sampler(self) -> nn.Module:
+        """The network to sample from: the average where there is one, else the generator."""
+        return self.ema if self.ema is not None else self.generator
 
     def autocast(self) -> torch.autocast:
         """The precision context of the forward passes; losses are computed in fp32 outside it."""

@@ -16,6 +16,7 @@ from medgan.runs.record import (
     FAILED,
     FINISHED,
     INTERRUPTED,
+    PAUSED,
     QUEUED,
     RUNNING,
     STARTING,
@@ -24,19 +25,18 @@ from medgan.runs.record import (
 )
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
-from medgan.ui.text import plain
+from medgan.ui.text import sentence
 
 STATE_COLOURS = {
     RUNNING: "green",
     STARTING: "blue",
     QUEUED: "violet",
+    PAUSED: "blue",
     FINISHED: "green",
     STOPPED: "gray",
     INTERRUPTED: "orange",
     FAILED: "red",
 }
-LONGEST = 2000
-"""Signs of a sentence that are shown."""
 STATE_WORDS = {INTERRUPTED: "interrupted, can resume"}
 
 
@@ -46,7 +46,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except MedGANError as error:
-        st.error(plain(str(error), LONGEST), icon=":material/error:")  # it may quote a file's name
+        st.error(sentence(str(error)), icon=":material/error:")  # it may quote a file's name
 
 
 def heading(title: str, text: str) -> None:
@@ -111,7 +111,7 @@ def open_dataset(name: str) -> Dataset | None:
     try:
         return Dataset(workspace().datasets / name)
     except DataError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(sentence(str(error)), icon=":material/error:")
         return None
 
 

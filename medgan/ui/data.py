@@ -30,7 +30,7 @@ from medgan.ui.components import (
 from medgan.ui.navigation import link
 from medgan.ui.pairs import show_pairs
 from medgan.ui.session import workspace
-from medgan.ui.text import PARTS, count, plain
+from medgan.ui.text import PARTS, count, plain, sentence
 
 SHOWN = 21
 LISTED = 20_000
@@ -70,7 +70,7 @@ def _summary(data: Dataset) -> None:
     groups = int(data.info.get("groups", 0))
     facts = [f"{data.size} x {data.size} pixels, {'grey' if data.channels == 1 else 'colour'}."]
     facts += (
-        [f"{count(groups, 'group')}: {plain(data.info['grouping'], 300)}."]
+        [f"{count(groups, 'group')}: {sentence(data.info['grouping'], 300)}."]
         if data.info.get("grouping")
         else []
     )

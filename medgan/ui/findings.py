@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from medgan.ui.pairs import Picture, picture_or_note, show_pairs
-from medgan.ui.text import PARTS, count, plain
+from medgan.ui.text import count, plain, sentence
 
 Report = Mapping[str, Any]
 ICONS = {"warning": ":material/warning:", "info": ":material/info:"}
@@ -16,6 +16,8 @@ LISTED = 12
 """Flagged files shown at once."""
 OFFERED = 5000
 """Names that can be chosen from: more would make the page slow."""
+SHORT_PARTS = {"train": "train", "validation": "watch", "test": "judge"}
+"""The parts as heads of columns."""
 FEW = 20
 """Rows up to which a list is a table that wraps its lines."""
 DROP, KEEP = "drop", "keep"
@@ -55,31 +57,48 @@ def _facts(report: Report) -> str:
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in report.get("kinds", {}).items())
     facts = [f"Files: {kinds}." if kinds else ""]
     if report.get("groups"):
-        facts.append(f"{count(report['groups'], 'group')}: {plain(report.get('grouping', ''), 300)}.")
-    facts += [plain(note, 300) for note in report.get("notes", [])]
+        facts.append(f"{count(report['groups'], 'group')}: {sentence(report.get('grouping', ''), 300)}.")
+    facts += [sentence(note, 300) for note in report.get("notes", [])]
     return " ".join(filter(None, facts)).replace("..", ".")
 
 
 def advice(report: Report) -> None:
-    """What the set is good for; warnings first."""
-    for level, show in (("warning", st.warning), ("info", st.info)):
-        texts = [plain_sentence(item["text"]) for item in report.get("advice", []) if item["level"] == level]
-        if texts:
-            show("\n\n".join(texts), icon=ICONS[level])
+    """What the set is good for: the gravest in sight, the rest behind a click."""
+    items = [item for item in report.get("advice", []) if item["text"] != report.get("trouble")]
+    items.sort(key=lambda item: item["level"] != "warning")
+    if not items:
+        return
+    _remark(items[0])
+    rest = items[1:]
+    if rest:
+        warnings = sum(item["level"] == "warning" for item in rest)
+        kinds = [(warnings, "warning"), (len(rest) - warnings, "note")]
+        words = " and ".join(count(number, kind) for number, kind in kinds if number)
+        with st.expander(f"{words} more"):
+            for item in rest:
+                _remark(item)
+
+
+def _remark(item: Mapping[str, str]) -> None:
+    show = st.warning if item["level"] == "warning" else st.info
+    show(sentence(item["text"]), icon=ICONS.get(item["level"]))
 
 
 def classes(report: Report) -> None:
     """A row a class: how many images in each part."""
     rows = [
-        {"class": name, "images": sum(counts.values()), **_by_part(counts)}
+        {"class": name, "all": sum(counts.values()), **_by_part(counts)}
         for name, counts in report.get("classes", {}).items()
     ]
     if rows:
-        st.dataframe(rows, hide_index=True, alt="Images of each class in each part")
+        # Narrow columns, so that the last one is in sight on a telephone.
+        narrow = {name: st.column_config.NumberColumn(width=56) for name in list(rows[0])[1:]}
+        names = {"class": st.column_config.TextColumn(width=110)}
+        st.dataframe(rows, hide_index=True, column_config=names | narrow, alt="Images of each class")
 
 
 def _by_part(counts: Mapping[str, int]) -> dict[str, int]:
-    return {words: counts[part] for part, words in PARTS.items() if part in counts}
+    return {words: counts[part] for part, words in SHORT_PARTS.items() if part in counts}
 
 
 def copies(report: Report, chosen: Mapping[str, str], picture: Picture, key: str) -> dict[str, str]:
@@ -139,7 +158,7 @@ def _table(rows: Sequence[Mapping[str, str]], title: tuple[str, str], key: str) 
         with box:
             if len(rows) <= FEW:  # a table shows whole sentences, but is slow with thousands of rows
                 shown = [
-                    {"file": plain(row["file"], 80), "reason": plain(row["reason"], 500)} for row in rows
+                    {"file": plain(row["file"], 80), "reason": sentence(row["reason"], 500)} for row in rows
                 ]
                 st.table(shown, hide_index=True)
             else:
@@ -189,7 +208,7 @@ def flagged(report: Report, picture: Picture, key: str) -> None:
             for item in files[(page - 1) * LISTED : page * LISTED]:
                 with st.container(gap="xxsmall"):
                     picture_or_note(picture(item["file"]), item["file"])
-                    st.caption(f":orange[{plain(item['reason'], 120)}]")
+                    st.caption(f":orange[{sentence(item['reason'], 120)}]")
 
 
 def leak(check: Mapping[str, Any] | None, picture: Picture) -> None:
@@ -201,11 +220,6 @@ def leak(check: Mapping[str, Any] | None, picture: Picture) -> None:
         for name in (check["first"], check["second"]):
             picture_or_note(picture(name), name)
     if check.get("warning"):
-        st.warning(plain_sentence(check["warning"]), icon=ICONS["warning"])
+        st.warning(sentence(check["warning"]), icon=ICONS["warning"])
     else:
-        st.caption(plain_sentence(check.get("words", "")))
-
-
-def plain_sentence(text: str) -> str:
-    """A sentence of ours that may hold somebody's file names, for Markdown."""
-    return plain(text, 2000)
+        st.caption(sentence(check.get("words", "")))

@@ -7,6 +7,9 @@ choices.json    what was chosen on the page so far
 scan/           the record of `inspect`: status.json, log.txt, report.json, choices.json it ran with
 make/           the record of `prepare`
 
+Of an intake that has become a data set only intake.json stays, with the name of the set, until it is swept:
+every tab that showed it is to learn what became of it.
+
 A refresh, a closed tab or a restarted server therefore loses nothing.
 """
 
@@ -18,6 +21,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from medgan.files import write_json
-from medgan.runs.record import Run
+from medgan.runs.record import FINISHED, Run
 from medgan.ui.session import workspace
 from medgan.workspace import Workspace
 
@@ -112,6 +116,10 @@ class Intake:
         """The settings that the report is for."""
         return _settings(self.scan.folder / "choices.json")
 
+    def made_with(self) -> Settings:
+        """The settings that the last Make ran with."""
+        return _settings(self.make.folder / "choices.json")
+
     def choose(self, settings: Settings) -> None:
         """Keep what was chosen."""
         if settings != self.settings():
@@ -124,6 +132,32 @@ class Intake:
             return read_report(str(path), path.stat().st_mtime_ns)
         except OSError:
             return {}
+
+    @property
+    def out(self) -> Path | None:
+        """The data set that it is to become, or has become."""
+        out = self.about().get("out")
+        return Path(out) if out else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has become a data set."""
+        return bool(self.about().get("made")) or self.make.status().state == FINISHED
+
+    def finish(self) -> None:
+        """Delete what the data set was made of; a note of what became of it stays."""
+        about = self.about()
+        kept = {key: about.get(key) for key in ("title", "created", "out")}
+        write_json(self.folder / "intake.json", kept | {"made": True})
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != "intake.json":
+                path.unlink(missing_ok=True)
+
+    def forget_make(self) -> None:
+        """What a Make said does not hold for what is found anew."""
+        shutil.rmtree(self.make.folder, ignore_errors=True)
 
     def delete(self) -> None:
         """Delete all of it; a folder that was named as the source is not touched."""
@@ -148,19 +182,34 @@ def find(space: Workspace, name: str | None) -> Intake | None:
 
 
 def unfinished(space: Workspace) -> list[Intake]:
-    """All intakes, newest first."""
-    found = [find(space, path.name) for path in space.uploads.iterdir()]
-    return sorted(filter(None, found), key=lambda intake: intake.about().get("created", 0.0), reverse=True)
+    """The intakes that are no data set yet, newest first."""
+    found = [intake for intake in _all(space) if not intake.finished]
+    return sorted(found, key=lambda intake: intake.about().get("created", 0.0), reverse=True)
+
+
+def finish_made(space: Workspace) -> None:
+    """Finish the intakes that became data sets while no page was open."""
+    for intake in _all(space):
+        if intake.finished and not intake.about().get("made"):
+            with suppress(OSError):  # another tab may be at it, or the disk full
+                intake.finish()
+
+
+def _all(space: Workspace) -> list[Intake]:
+    return list(filter(None, (find(space, path.name) for path in space.uploads.iterdir())))
 
 
 def current() -> Intake | None:
     """The intake that this page shows. The address keeps it across a refresh, the session across pages."""
     space = workspace()
-    for name in (st.query_params.get(KEY), st.session_state.get(KEY)):
+    named = [st.query_params.get(KEY), st.session_state.get(KEY)]
+    for name in named:
         intake = find(space, name)
         if intake:
             show(intake)
             return intake
+    if any(named):
+        st.info("What was here is gone: it was deleted, or left for a day.", icon=":material/info:")
     show(None)
     return None
 

@@ -6,37 +6,35 @@ this registry only starts them and asks them to stop.
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import streamlit as st
 
-import medgan
 from medgan.data.dataset import Dataset
 from medgan.errors import MedGANError
 from medgan.files import write_json
-from medgan.runs.record import INTERRUPTED, STARTING, Run, Status
+from medgan.runs.launch import ROOT as ROOT
+from medgan.runs.launch import launch, resume
+from medgan.runs.record import INTERRUPTED, Run, Status
 from medgan.ui.session import workspace
 from medgan.workspace import Workspace, free_name, safe_name
 
 if TYPE_CHECKING:
     from medgan.data.settings import Settings
 
-NICENESS = 5
-"""Long work steps back a little, so that clicks are answered while it runs."""
 GRACE = 8.0
 """Seconds that a process has to end by itself once it is asked to."""
-ROOT = Path(medgan.__file__).resolve().parents[1]
+
+Goal = Mapping[str, float]
+Changes = Mapping[str, Any]
 
 
 class Jobs:
@@ -48,33 +46,36 @@ class Jobs:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def train(
-        self,
-        dataset: Path,
-        preset: str,
-        *,
-        name: str,
-        iterations: int | None = None,
-        batch_size: int | None = None,
-        seed: int = 0,
+        self, dataset: Path, preset: str, *, name: str, goal: Goal, changes: Changes, device: str = "auto"
     ) -> Run:
-        """Start a new run under a free name like `name`."""
+        """Start a new run under a free name like `name`; `goal` and `changes` as in `training_options`."""
         with self._lock:
             run = Run(self.workspace.runs / free_name(self.workspace.runs, name))
             run.folder.mkdir(parents=True)
-            options = ["--preset", preset, "--seed", str(seed)]
-            options += ["--iterations", str(iterations)] if iterations else []
-            options += ["--batch-size", str(batch_size)] if batch_size else []
-            self._start(run, ["train", str(dataset), "--run", str(run.folder), *options])
+            options = training_options(dataset, preset, goal=goal, changes=changes, device=device)
+            self._start(run, ["train", *options, f"--run={run.folder}"])
         return run
 
     def resume(self, run: Run) -> None:
         """Let a run go on from its last checkpoint; nothing happens if it is alive."""
         with self._lock:
             if not run.status().alive:
-                dataset = run.config()["dataset"]["path"]
-                Dataset(dataset)  # its sentence is for the page, if the set is gone
-                arguments = ["train", dataset, "--run", str(run.folder), "--resume"]
-                self._start(run, arguments, before=run.status())
+                Dataset(run.config()["dataset"]["path"])  # its sentence is for the page, if the set is gone
+                self._remember(resume(run, self.workspace))
+
+    def rename(self, run: Run, name: str) -> Run:
+        """Give a run another name, which is that of its folder. MedGANError if it is at work or the name
+        is taken."""
+        with self._lock:
+            folder = run.folder.with_name(safe_name(name))
+            if folder == run.folder:
+                return run
+            if run.status().alive:
+                raise MedGANError(f"{run.name} is still running; stop it first.")
+            if folder.exists():
+                raise MedGANError(f"There is a run {folder.name} already; choose another name.")
+            run.folder.rename(folder)
+            return Run(folder)
 
     def evaluate(self, model: str, dataset: Path, *, name: str, count: int, lpips_net: str) -> Run:
         """Start an evaluation of the model that the specification `model` names; its folder in `reports`
@@ -142,30 +143,23 @@ class Jobs:
         self,
         run: Run,
         arguments: Sequence[str],
-        before: Status | None = None,
         message: str = "Starting; loading PyTorch",
     ) -> None:
-        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        environment = os.environ | {
-            "MEDGAN_HOME": str(self.workspace.root),
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        }
-        with (run.folder / "log.txt").open("ab") as log:
-            log.write(b"\n")  # an earlier process may have ended in the middle of a progress bar
-            log.flush()
-            child = subprocess.Popen(
-                [sys.executable, "-m", "medgan", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # Ctrl-C on the server must not end a training
-            )
-        if os.name == "posix":
-            psutil.Process(child.pid).nice(NICENESS)
+        self._remember(launch(run, arguments, self.workspace, message=message))
+
+    def _remember(self, child: subprocess.Popen[bytes]) -> None:
+        # Asking the others whether they have ended keeps them from staying behind as zombies.
         self._children = [c for c in self._children if c.poll() is None] + [child]
-        starting = replace(before or Status(), state=STARTING, message=message)
-        run.write_status(starting, psutil.Process(child.pid))
+
+
+def training_options(
+    dataset: Path, preset: str, *, goal: Goal, changes: Changes, device: str = "auto"
+) -> list[str]:
+    """What follows `train` on the command line. `goal` is one of `config.GOALS` with its value, or empty
+    for the preset's; `changes` are settings other than the preset's."""
+    options = [str(dataset), f"--preset={preset}", f"--device={device}"]
+    options += [f"--{name}={value}" for name, value in goal.items()]
+    return options + [f"--set={name}={value}" for name, value in changes.items()]
 
 
 def _begin_anew(record: Run, settings: Settings) -> None:

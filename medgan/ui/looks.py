@@ -25,23 +25,28 @@ PERCENTILES, OWN = "percentiles", "own"
 EXAMPLES = 4
 
 
-def choose_look(intake: Intake, report: Mapping[str, Any], saved: Settings, key: str) -> Settings:
-    """Geometry, window (where a picture has more than 8 bits), and the few pictures that show them."""
+def choose_look(
+    intake: Intake, report: Mapping[str, Any], saved: Settings, key: str, wrong: list[str]
+) -> Settings:
+    """Geometry, window (where a picture has more than 8 bits), and the few pictures that show them.
+
+    What cannot be is added to `wrong`, a sentence each; what was saved stays in its place.
+    """
     st.markdown("**How the pictures will look to the network**")
-    window = _window(report, saved.window, key) if report.get("deep") else saved.window
+    window = _window(report, saved.window, key, wrong) if report.get("deep") else saved.window
     fit = choose_one("Shape", SHAPES, saved.fit, key, visible=True)
     st.caption(FITS[fit])
     chosen = replace(saved, fit=fit, window=window)
     # The box for its widgets stands below the pictures, but they change what the pictures show.
     shown = st.container()
     with st.expander("Size, colour and slices", key=f"{key}-more"):
-        chosen = _more(chosen, report, key)
+        chosen = _more(chosen, report, key, wrong)
     with shown:
         _examples(intake, report, chosen, key)
     return chosen
 
 
-def _more(saved: Settings, report: Mapping[str, Any], key: str) -> Settings:
+def _more(saved: Settings, report: Mapping[str, Any], key: str, wrong: list[str]) -> Settings:
     size = choose_one(
         "Size in pixels",
         {str(size): f"{size} x {size}" for size in SIZES},
@@ -51,7 +56,7 @@ def _more(saved: Settings, report: Mapping[str, Any], key: str) -> Settings:
     )
     st.caption("128 is the paper's. 256 needs about four times the time and memory to train.")
     colour = choose_one("Colour", COLOURS, saved.colour, key, visible=True)
-    slices = _slices(saved.slices, key) if _has_slices(report) else saved.slices
+    slices = _slices(saved.slices, key, wrong) if _has_slices(report) else saved.slices
     return replace(saved, size=int(size), colour=colour, slices=slices)
 
 
@@ -59,7 +64,7 @@ def _has_slices(report: Mapping[str, Any]) -> bool:
     return any("#" in name for name in report.get("files", []))
 
 
-def _slices(saved: str, key: str) -> str:
+def _slices(saved: str, key: str, wrong: list[str]) -> str:
     """Which pictures of a volume or a file with several pages."""
     first, last, step = _parse_slices(saved)
     st.markdown("Slices of volumes and files with several pictures")
@@ -72,9 +77,15 @@ def _slices(saved: str, key: str) -> str:
         "Take every", 1, 100, step, key=f"{key}-every", help="2 takes every second one."
     )
     if low >= high:
-        st.caption("Choose a range; all slices are taken for now.")
-        low, high = 0, 100
+        return _impossible("No slices are chosen: from and to must be apart.", saved, wrong)
     return "all" if (low, high, every) == (0, 100, 1) else f"{low}%:{high}%:{int(every)}"
+
+
+def _impossible(reason: str, saved: str, wrong: list[str]) -> str:
+    """Say what cannot be, beside it and to the caller; what was saved last holds on."""
+    st.warning(reason, icon=":material/warning:")
+    wrong.append(reason)
+    return saved
 
 
 def _parse_slices(text: str) -> tuple[int, int, int]:
@@ -85,7 +96,7 @@ def _parse_slices(text: str) -> tuple[int, int, int]:
         return 0, 100, 1
 
 
-def _window(report: Mapping[str, Any], saved: str, key: str) -> str:
+def _window(report: Mapping[str, Any], saved: str, key: str, wrong: list[str]) -> str:
     """Which values of deep pictures are shown, black to white; presets only where they mean something."""
     from medgan.data.window import WINDOWS
 
@@ -107,8 +118,8 @@ def _window(report: Mapping[str, Any], saved: str, key: str) -> str:
     if kind in presets and without > 0:
         st.caption(f":orange[{count(without, 'file')} without Hounsfield units will be left out.]")
     if kind == PERCENTILES:
-        return _percentiles(saved, key)
-    return _own(saved, key) if kind == OWN else kind
+        return _percentiles(saved, key, wrong)
+    return _own(saved, key, wrong) if kind == OWN else kind
 
 
 def _kind_of(window: str, presets: Sequence[str]) -> str:
@@ -117,22 +128,23 @@ def _kind_of(window: str, presets: Sequence[str]) -> str:
     return PERCENTILES if "%" in window else OWN
 
 
-def _percentiles(saved: str, key: str) -> str:
+def _percentiles(saved: str, key: str, wrong: list[str]) -> str:
     low, high = _pair(saved.replace("%", ""), (0.5, 99.5)) if "%" in saved else (0.5, 99.5)
     first, last = st.slider(
         "Percentiles", 0.0, 100.0, (low, high), step=0.5, format="%.1f %%", key=f"{key}-percentiles"
     )
-    return f"{first:g}%,{last:g}%" if first < last else PERCENTILES
+    if not first < last:
+        return _impossible("The two percentiles must be apart.", saved, wrong)
+    return f"{first:g}%,{last:g}%"
 
 
-def _own(saved: str, key: str) -> str:
+def _own(saved: str, key: str, wrong: list[str]) -> str:
     low, high = _pair(saved, (-160.0, 240.0))
     left, right = st.columns(2)
     first = left.number_input("Black at", value=low, step=10.0, format="%g", key=f"{key}-low")
     last = right.number_input("White at", value=high, step=10.0, format="%g", key=f"{key}-high")
     if not first < last:
-        st.warning("Black must be below white; the automatic window is shown.", icon=":material/warning:")
-        return "auto"
+        return _impossible("Black must be below white.", saved, wrong)
     return f"{first:g},{last:g}"
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from medgan.data.dataset import Dataset
-from medgan.errors import DataError, MedGANError
-from medgan.runs.record import FAILED, FINISHED, INTERRUPTED, STOPPED, Run
+from medgan.runs.record import FINISHED, INTERRUPTED, STOPPED, Run
 from medgan.ui import findings, intake
 from medgan.ui.classes import choose_classes
 from medgan.ui.components import plain_errors
@@ -19,13 +17,15 @@ from medgan.ui.intake import Intake
 from medgan.ui.jobs import explained, jobs
 from medgan.ui.looks import choose_look
 from medgan.ui.parts import choose_parts
-from medgan.ui.pictures import records, thumbnail
+from medgan.ui.pictures import thumbnail
 from medgan.ui.sources import choose_source, free_folder, start_scan
-from medgan.ui.text import parts, plain
+from medgan.ui.text import count, on_the_page, parts, plain, sentence
 
 if TYPE_CHECKING:
     from medgan.data.settings import Settings
 
+LEAST = 4
+"""Usable pictures that a data set needs, as `medgan.data.examine.MINIMUM`."""
 REFRESH = 1.0
 """Seconds between two looks at a process."""
 
@@ -37,9 +37,9 @@ def new_dataset() -> None:
         if current is None:
             choose_source()
         elif current.make.status().alive:
-            _title(current, "is becoming a data set")
+            _title(current, "becoming a data set")
             _watch(current.make)
-        elif _ended_well(current.make):
+        elif current.finished:
             _announce(current)
         elif current.about().get("demo"):
             _demo_ended(current)
@@ -56,14 +56,11 @@ def _ended_well(record: Run) -> bool:
 def _scanning(current: Intake) -> None:
     """The scan at work, or how it ended without a report."""
     if current.scan.status().alive:
-        _title(current, "is being checked")
+        _title(current, "being checked")
         _watch(current.scan)
         return
     _title(current, "could not be checked")
     _explain(current.scan, "Cancelled. The files are still here.")
-    if current.scan.status().state == FAILED and _has_images(current):
-        # There are images, so it may be the division of them that cannot be.
-        current.choose(choose_parts({}, current.settings(), current.id))
     with st.container(horizontal=True):
         if st.button("Check again", icon=":material/refresh:", type="primary"):
             start_scan(current)
@@ -73,13 +70,6 @@ def _scanning(current: Intake) -> None:
             start_scan(current)
             st.rerun()
         _start_over(current)
-
-
-def _has_images(current: Intake) -> bool:
-    try:
-        return bool(records(current))
-    except DataError:
-        return False
 
 
 def _watch(record: Run) -> None:
@@ -108,9 +98,9 @@ def _explain(record: Run, cancelled: str) -> None:
     elif status.state == INTERRUPTED and not status.pid:
         st.info("It has not begun yet.", icon=":material/info:")
     elif status.state == INTERRUPTED and status.message.startswith("The process ended"):
-        st.error(findings.plain_sentence(_sudden_end(record)), icon=":material/error:")
+        st.error(sentence(_sudden_end(record)), icon=":material/error:")
     else:
-        st.error(findings.plain_sentence(status.message), icon=":material/error:")
+        st.error(sentence(on_the_page(status.message)), icon=":material/error:")
 
 
 def _sudden_end(record: Run) -> str:
@@ -129,55 +119,55 @@ def _sudden_end(record: Run) -> str:
 
 def _announce(current: Intake) -> None:
     """The set is ready: say so, show it below, and delete what it was made of."""
-    out = Path(str(current.about().get("out", "")))
-    current.delete()
+    out = current.out
+    current.finish()
     intake.show(None)
-    st.session_state["data_made"] = _announcement(_open(out))
+    if out is None or not (out / "dataset.json").is_file():
+        st.info(f"**{plain(current.title)}** became a data set, which is gone again.", icon=":material/info:")
+        choose_source()
+        return
+    st.session_state["data_made"] = _announcement(Dataset(out))
     st.session_state["data"] = out.name
     st.rerun()
-
-
-def _open(out: Path) -> Dataset:
-    try:
-        return Dataset(out)
-    except DataError as error:
-        raise MedGANError(f"The data set {out.name} was made and is gone again.") from error
 
 
 def _announcement(data: Dataset) -> str:
     report = data.report
     away = len(report.get("rejected", [])) + len(report.get("left_out", []))
-    lost = f" {away:,} files were left out; see below why." if away else ""
+    lost = f" {count(away, 'file was', 'files were')} left out; see below why." if away else ""
     name = plain(data.folder.name)
     return f"The data set {name} is ready: {parts(data.info['splits'])}.{lost}"
 
 
 def _demo_ended(current: Intake) -> None:
-    _title(current, "was not made")
+    _title(current, "not made")
     _explain(current.make, "Cancelled; nothing was made.")
     _start_over(current)
 
 
 @st.fragment
 def review(current: Intake) -> None:
-    """What was found, what is to be done with it, and Make."""
-    report, key = current.report(), current.id
-    _title(current, "is here. This is what it holds.", over=True)
-    if current.make.folder.is_dir():
-        _explain(current.make, "Cancelled; no data set was made.")
+    """What was found, Make, and what is to be done with it."""
+    report, wrong = current.report(), list[str]()
+    _title(current, "this is what it holds", over=True)
     with plain_errors():
         findings.numbers(report)
+        # Make stands on top, where it is in reach, but knows what is chosen below.
+        top = st.container(border=True)
         findings.advice(report)
-        settings = _choose(current, report, key)
-        settings.check()
+        settings = _choose(current, report, wrong)
         current.choose(settings)
-        _check_again(current)
-        _make(current, report)
+        with top:
+            _how_make_ended(current)
+            _make(current, report, wrong)
 
 
-def _choose(current: Intake, report: dict[str, Any], key: str) -> Settings:
-    settings = current.settings()
+def _choose(current: Intake, report: dict[str, Any], wrong: list[str]) -> Settings:
+    settings, key = current.settings(), current.id
     picture = partial(thumbnail, current, window=settings.window)
+    divided = not report.get("trouble")
+    if not divided:  # that is what has to be changed, so it comes first
+        settings = choose_parts(report, settings, key, wrong)
     findings.flagged(report, picture, key)
     kept = findings.copies(report, vars(settings), picture, key)
     settings = replace(
@@ -188,45 +178,73 @@ def _choose(current: Intake, report: dict[str, Any], key: str) -> Settings:
     findings.personal(report)
     choose_classes(current, report)
     if report.get("accepted"):
-        settings = choose_look(current, report, settings, key)
-        settings = choose_parts(report, settings, key)
+        settings = choose_look(current, report, settings, key, wrong)
+        if divided:
+            settings = choose_parts(report, settings, key, wrong)
         findings.leak(report.get("leak_check"), picture)
     return settings
 
 
-def _check_again(current: Intake) -> None:
-    """What was found holds for the settings of the scan; others may find other things."""
-    if current.settings() == current.scanned_with():
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("The figures above are those of the last check; what you chose since may change them.")
-        if st.button("Check again with these settings", icon=":material/refresh:", type="tertiary"):
-            start_scan(current)
-            st.rerun()
+def _how_make_ended(current: Intake) -> None:
+    """Why there is no data set, as long as what is chosen is what it was tried with."""
+    if current.make.folder.is_dir() and current.made_with() == current.settings():
+        _explain(current.make, "Cancelled; no data set was made.")
 
 
-def _make(current: Intake, report: dict[str, Any]) -> None:
+def _make(current: Intake, report: dict[str, Any], wrong: list[str]) -> None:
+    """The name and Make, or why it cannot be; and another check, where other things are chosen by now."""
+    changed = current.settings() != current.scanned_with()
+    obstacle = _obstacle(report, wrong, changed=changed)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the data set", value=current.title, key=f"{current.id}-name", width=320)
-        usable = int(report.get("accepted", 0))
-        if st.button("Make this data set", type="primary", disabled=not usable):
-            out = free_folder(name)
-            current.note(out=str(out))
-            jobs().prepare(
-                current.make,
-                current.sources,
-                current.settings(),
-                out=out,
-                name=name.strip(),
-                labels=current.labels,
-                count=current.count,
-            )
-            st.rerun()
+        pressed = st.button("Make this data set", type="primary", disabled=bool(obstacle))
+        again = changed and st.button(
+            "Check again with these settings", icon=":material/refresh:", disabled=bool(wrong)
+        )
+    if obstacle:
+        st.warning(sentence(obstacle), icon=":material/block:")
+    elif changed:
+        st.caption("The figures are those of the last check; what you chose since may change them.")
+    else:
+        st.caption("You can make it as it is: all that follows is optional.")
+    if again:
+        start_scan(current)
+        st.rerun()
+    if pressed:
+        _start_make(current, name)
+
+
+def _obstacle(report: dict[str, Any], wrong: list[str], *, changed: bool) -> str:
+    """Why no data set can be made of this, or nothing."""
+    if wrong:
+        return wrong[0]
+    if int(report.get("accepted", 0)) < LEAST:
+        return f"A data set takes at least {LEAST} usable pictures."
+    trouble = str(report.get("trouble") or "")
+    if trouble and changed:
+        return "At the last check it could not be divided. Check again with what you chose since."
+    return on_the_page(trouble)
+
+
+def _start_make(current: Intake, name: str) -> None:
+    if not current.scan.status().alive:  # else it is being checked again in another tab
+        out = free_folder(name)
+        current.note(out=str(out))
+        jobs().prepare(
+            current.make,
+            current.sources,
+            current.settings(),
+            out=out,
+            name=name.strip(),
+            labels=current.labels,
+            count=current.count,
+        )
+    st.rerun()
 
 
 def _title(current: Intake, words: str, *, over: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{plain(current.title)}** {words}")
+        st.markdown(f"**{plain(current.title)}**: {words}")
         if over:
             st.space("stretch")
             _start_over(current)

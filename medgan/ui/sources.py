@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -28,6 +29,13 @@ SOURCES = {
     FOLDER: "A folder on this server",
 }
 REPO = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
+HUB_SITE = re.compile(r"(https?://)?(www\.)?(huggingface\.co|hf\.co)/")
+HUB_PAGE = re.compile(
+    r"(?P<repo>[\w.-]+/[\w.-]+)/"
+    r"((tree|blob|resolve)/(?P<revision>refs/\w+/[\w.-]+|[\w.-]+)(/.*)?|(viewer|discussions|settings)(/.*)?)",
+    re.ASCII,
+)
+"""The pages of a data set: its files at a revision, or others that name none."""
 UNFINISHED = 3
 """How many unfinished intakes are offered."""
 
@@ -39,6 +47,7 @@ def hosted() -> bool:
 
 def choose_source() -> None:
     """The ways in; pressing on in one of them starts an intake and shows it."""
+    intake.finish_made(workspace())
     if not hosted():
         _unfinished()
     offered = [source for source in SOURCES if source != FOLDER or not hosted()]
@@ -61,7 +70,7 @@ def _unfinished() -> None:
     """Uploads of an earlier visit that never became a data set."""
     for known in intake.unfinished(workspace())[:UNFINISHED]:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/pending: **{plain(known.title)}** is not a data set yet.")
+            st.markdown(f":material/pending: **{plain(known.title)}**: not a data set yet.")
             if st.button("Go on", key=f"go-on-{known.id}", type="tertiary"):
                 intake.show(known)
                 st.rerun()
@@ -134,12 +143,22 @@ def _hub() -> None:
 
 
 def hub_repo(text: str) -> str:
-    """`owner/name` of a data set, also from its address; MedGANError if it is none."""
-    repo = text.strip().removeprefix("hub:").removeprefix("https://huggingface.co/")
-    repo = repo.removeprefix("datasets/").rstrip("/")
+    """`owner/name` or `owner/name@revision` of a data set, also from the address of any of its pages;
+    MedGANError if it is none."""
+    address = re.split(r"[?#]", unquote(_bare(text)).removeprefix("hub:"))[0]
+    address = HUB_SITE.sub("", address).removeprefix("datasets/").rstrip("/")
+    page = HUB_PAGE.fullmatch(address)
+    repo = page["repo"] if page else address
+    if page and page["revision"] not in (None, "main"):
+        repo += f"@{page['revision']}"
     if not REPO.fullmatch(repo):
         raise MedGANError("Write it as owner/name, as it stands on the page of the data set.")
     return repo
+
+
+def _bare(text: str) -> str:
+    """What was pasted, without blanks and quotes around it (Windows copies paths in quotes)."""
+    return text.strip().strip("\"'“”").strip()
 
 
 def _medmnist() -> None:
@@ -167,17 +186,25 @@ def _folder() -> None:
             help="It is read and never changed.",
         )
         if st.form_submit_button("Check", type="primary"):
-            path = Path(text.strip()).expanduser()
-            if not text.strip() or not path.exists():
-                raise MedGANError(
-                    f"{plain(text.strip()) or 'Nothing'} is not there; write a path on this machine."
-                )
-            path = path.resolve()
-            if (path / "dataset.json").is_file():
-                raise MedGANError(
-                    f"{plain(str(path))} is a prepared data set already, not a source of images."
-                )
+            path = local_path(text)
             _scan(intake.begin(workspace(), path.stem or "images", [str(path)]))
+
+
+def local_path(text: str) -> Path:
+    """The folder or file of this machine that was named; MedGANError if there is none."""
+    name = _bare(text)
+    if not name:
+        raise MedGANError("Write the path of a folder or a ZIP on this machine.")
+    try:
+        path = Path(name).expanduser().resolve()
+        there = path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long, of an unknown user, with a zero in it
+        there = False
+    if not there:
+        raise MedGANError(f"{name} is not there; write a path on this machine.")
+    if (path / "dataset.json").is_file():
+        raise MedGANError(f"{path} is a prepared data set already, not a source of images.")
+    return path
 
 
 def _scan(new: Intake) -> None:
@@ -189,6 +216,9 @@ def _scan(new: Intake) -> None:
 
 def start_scan(current: Intake) -> None:
     """Let a process find out what is in it, with what was chosen so far."""
+    if current.make.status().alive:  # begun in another tab
+        return
+    current.forget_make()
     sources, settings = current.sources, current.settings()
     jobs().inspect(current.scan, sources, settings, labels=current.labels, count=current.count)
 

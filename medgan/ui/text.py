@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 PARTS = {
     "train": "to train on",
     "validation": "to watch (validation)",
     "test": "to judge (test)",
 }
+LONGEST = 2000
+"""Signs of a sentence that are shown."""
+_OPTIONS = [
+    (re.compile(r" with --[a-z]+"), ""),
+    (re.compile(r"--group auto"), "groups that are found by themselves"),
+    (re.compile(r"--split (?=[\d./]+ )"), "The division "),
+]
+"""What sentences say to the command line, and what the page says for it."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&])")
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001eeff]"
+_RUN = re.compile(rf"{_RIGHT_TO_LEFT}+(?:(?:[ _/\\\-'0-9]|\.(?! ))*{_RIGHT_TO_LEFT}+)*")
+"""Words from right to left, with what joins them to one name: no comma, no bracket."""
 
 
 def plain(text: str, longest: int = 60) -> str:
@@ -18,11 +28,31 @@ def plain(text: str, longest: int = 60) -> str:
 
     A name written from right to left is fenced off, so that it does not turn the sentence around it.
     """
+    shown = _escaped(text, longest)
+    return f"\u2068{shown}\u2069" if _RUN.search(text) else shown
+
+
+def sentence(text: str, longest: int = LONGEST) -> str:
+    """A sentence of ours that may hold somebody's names, for use in Markdown: shown as it is.
+
+    Each name from right to left is fenced off by itself: in one fence around all, the figures that stand
+    beside names would change sides.
+    """
+    return _RUN.sub(lambda run: f"\u2068{run.group()}\u2069", _escaped(text, longest))
+
+
+def on_the_page(text: str) -> str:
+    """A sentence without the options of the command line, which a page has controls for."""
+    for option, words in _OPTIONS:
+        text = option.sub(words, text)
+    return text
+
+
+def _escaped(text: str, longest: int) -> str:
     if len(text) > longest:
         head = longest // 2
         text = f"{text[:head]}…{text[-(longest - head - 1) :]}"
-    shown = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
-    return f"\u2068{shown}\u2069" if _right_to_left(text) else shown
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def short(text: str, longest: int = 28) -> str:
@@ -38,7 +68,3 @@ def count(number: int, one: str, many: str | None = None) -> str:
 def parts(splits: dict[str, int]) -> str:
     """`70 to train on, 15 to watch (validation), 15 to judge (test)`, without empty parts."""
     return ", ".join(f"{splits[part]:,} {words}" for part, words in PARTS.items() if splits.get(part))
-
-
-def _right_to_left(text: str) -> bool:
-    return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)

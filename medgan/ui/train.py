@@ -1,73 +1,55 @@
-"""The Train page: start a run, watch it live, stop it, go on with it."""
+"""The Train page: how a run is doing, live, and what can be asked of it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
-from medgan.config import PRESETS, TrainConfig
-from medgan.data.dataset import Dataset
-from medgan.data.split import TRAIN
-from medgan.errors import RunError
-from medgan.runs.record import Run, Status, find_runs, step_of
-from medgan.ui.charts import curves
-from medgan.ui.components import (
-    duration,
-    pick_dataset,
-    picture,
-    plain_errors,
-    sheet,
-    state_badge,
-    warn_of_dead_link,
-)
-from medgan.ui.jobs import delete, explained, jobs
+from medgan.runs import requests
+from medgan.runs.record import PAUSED, QUEUED, RUNNING, STARTING, Run, Status, find_runs
+from medgan.ui.components import duration, plain_errors, state_badge, warn_of_dead_link
+from medgan.ui.jobs import explained, jobs
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
+from medgan.ui.text import sentence
+from medgan.ui.train_curves import charts, choose_look
+from medgan.ui.train_monitors import best_so_far, monitors
+from medgan.ui.train_runs import deletion, renaming
+from medgan.ui.train_samples import samples
 
-MOST_ITERATIONS = 10_000_000
-REFRESH = 1.5
-"""Seconds between two looks at a run that is alive."""
+REFRESH = 1.0
+"""Seconds between two looks at the status of a run that is alive."""
+CHART_REFRESH = 2.0
+"""Charts are drawn anew whenever they change, which takes longer and disturbs more."""
 
-
-def new_run() -> None:
-    """Data set, preset, Start."""
-    data = pick_dataset()
-    if data is None:
-        return
-    name = st.radio(
-        "Preset",
-        list(PRESETS),
-        index=list(PRESETS).index("demo"),
-        format_func=lambda key: f"{PRESETS[key].title} (`{key}`)",
-        captions=[preset.summary for preset in PRESETS.values()],
-        key="preset",
-        persist_state="session",
-    )
-    settings = _settings(data, PRESETS[name].train)
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", key="start"):
-        with plain_errors():
-            run = jobs().train(data.folder, name, name=f"{name}-{data.folder.name}", **settings)
-            st.session_state["run"] = run.name
-            st.rerun()
-
-
-def _settings(data: Dataset, config: TrainConfig) -> dict[str, int]:
-    images = int(data.info["splits"].get(TRAIN, 0))
-    with st.expander("More settings"):
-        left, middle, right = st.columns(3)
-        batch = left.number_input(
-            "Batch size", 2, 256, config.batch_size, help="Images a step. Less needs less memory."
-        )
-        per_epoch = -(-images // int(batch))
-        usual = min(per_epoch * config.epochs, MOST_ITERATIONS)
-        iterations = middle.number_input(
-            "Iterations", 1, MOST_ITERATIONS, usual, key=f"iterations-{usual}", help="Steps in all."
-        )
-        seed = right.number_input("Seed", 0, 2**31 - 1, 0, help="Another seed is another training.")
-    epochs = int(iterations) / per_epoch
-    st.caption(f"{int(iterations):,} steps of {int(batch)} images: each is seen about {epochs:.0f} times.")
-    return {"iterations": int(iterations), "batch_size": int(batch), "seed": int(seed)}
+BUTTONS = {
+    requests.RESUME: ("Resume", ":material/play_arrow:"),
+    requests.STOP: ("Stop and keep", ":material/stop:"),
+    requests.PAUSE: ("Pause", ":material/pause:"),
+    requests.SAMPLE: ("Sample now", ":material/imagesmode:"),
+    requests.SAVE: ("Save now", ":material/save:"),
+}
+HELP = {
+    requests.RESUME: "Goes on where it paused.",
+    requests.STOP: "Saves everything learned and ends. It can go on later.",
+    requests.PAUSE: "Saves everything learned and waits; the device is free for others meanwhile.",
+    requests.SAMPLE: "Draws the fixed seeds as the generator draws them now.",
+    requests.SAVE: "Writes a checkpoint now.",
+}
+ASKED = {
+    requests.RESUME: "Resuming…",
+    requests.STOP: "Stopping…",
+    requests.PAUSE: "Pausing…",
+    requests.SAMPLE: "Drawing…",
+    requests.SAVE: "Saving…",
+}
+ANSWERED = {requests.SAMPLE: "New samples are drawn.", requests.SAVE: "Everything learned is saved."}
+OFFERED = {
+    STARTING: (requests.STOP,),
+    QUEUED: (requests.STOP, requests.PAUSE),
+    RUNNING: (requests.STOP, requests.PAUSE, requests.SAMPLE, requests.SAVE),
+    PAUSED: (requests.RESUME, requests.STOP, requests.SAMPLE, requests.SAVE),
+}
+NEEDS_A_STEP = (requests.SAMPLE, requests.SAVE)
 
 
 def watch() -> None:
@@ -79,41 +61,96 @@ def watch() -> None:
     warn_of_dead_link("run", list(runs), "run")
     if st.session_state.get("run") not in runs and st.query_params.get("run") not in runs:
         st.session_state["run"] = _most_interesting(list(runs.values()))
-    name = st.selectbox("Run", list(runs), key="run", bind="query-params")
-    run = runs[name]
+    run = runs[st.selectbox("Run", list(runs), key="run", bind="query-params")]
     alive = run.status().alive
-    paused = alive and st.toggle("Pause live updates", help="To zoom into a chart in peace.")
-    st.fragment(_monitor, run_every=REFRESH if alive and not paused else None)(run, alive)
+    st.fragment(_head, run_every=REFRESH if alive else None)(run, alive)
+    look = choose_look(alive)
+    every = CHART_REFRESH if alive and not look.paused else None
+    st.fragment(charts, run_every=every)(run, look)
+    st.fragment(_learned, run_every=every)(run)
 
 
 def _most_interesting(runs: list[Run]) -> str:
     return next((run.name for run in runs if run.status().alive), runs[0].name)
 
 
-def _monitor(run: Run, was_alive: bool) -> None:
+def _learned(run: Run) -> None:
+    monitors(run)
+    best_so_far(run)
+    samples(run)
+
+
+def _head(run: Run, was_alive: bool) -> None:
     status = explained(run)
-    if was_alive and not status.alive:
-        st.rerun()  # the whole page: the buttons change and the polling ends
-    _head(run, status)
-    _numbers(status)
-    _charts(run)
-    _samples(run)
-
-
-def _head(run: Run, status: Status) -> None:
+    if status.alive != was_alive:
+        st.rerun()  # the whole page: what is offered changes, and the polling begins or ends
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(status)
-        st.markdown(status.message)
-        st.space("stretch")
+        st.markdown(sentence(status.message))
+    st.progress(status.progress, text=how_far(status))
+    with st.container(horizontal=True, vertical_alignment="center"):
         if status.alive:
-            stopping = run.stopping(status.pid_started)
-            label = "Stopping…" if stopping else "Stop and keep"
-            if st.button(label, icon=":material/stop:", disabled=stopping, key="stop"):
-                run.request_stop()
-                st.rerun(scope="fragment")
+            _steering(run, status)
         else:
             _after(run, status)
-    st.progress(status.progress, text=f"Step {status.step:,} of {status.iterations:,}")
+    _numbers(status)
+
+
+def how_far(status: Status) -> str:
+    """`Step 120 of 300 · about 4 min left`, with the minutes where they are the goal."""
+    if status.minutes and status.alive:
+        steps = f"of about {status.iterations:,}" if status.iterations else ""
+        spent = f"{duration(status.seconds)} of {duration(60 * status.minutes)}"
+        words = [f"Step {status.step:,} {steps}".strip(), spent]
+    else:
+        words = [f"Step {status.step:,} of {status.iterations:,}"]
+    if status.state == RUNNING and status.seconds_left is not None:
+        words.append(f"about {duration(status.seconds_left)} left")
+    return " · ".join(words)
+
+
+def _steering(run: Run, status: Status) -> None:
+    pending = asked_of(run, status)
+    _tell_what_is_done(run, status, pending)
+    for request in OFFERED.get(status.state, ()):
+        label, icon = BUTTONS[request]
+        waits = request in pending
+        hindered = waits or requests.STOP in pending or (request in NEEDS_A_STEP and not status.step)
+        st.button(
+            ASKED[request] if waits else label,
+            icon=icon,
+            help=HELP[request],
+            disabled=hindered,
+            type="primary" if request == requests.RESUME else "secondary",
+            key=f"ask_{request}",
+            on_click=_ask,
+            args=(run, request),
+        )
+
+
+def asked_of(run: Run, status: Status) -> set[str]:
+    """Requests that are under way: seen by the process and not done, or not even seen yet."""
+    unseen = {r for r in requests.REQUESTS if requests.asked(run.folder, r, status.pid_started)}
+    return unseen | set(status.pending)
+
+
+def _ask(run: Run, request: str) -> None:
+    if run.folder.is_dir() and run.status().alive:
+        run.ask(request)
+        if request in ANSWERED:
+            st.session_state.setdefault(_memory(run), set()).add(request)
+
+
+def _tell_what_is_done(run: Run, status: Status, pending: set[str]) -> None:
+    """A word when a wish of this visitor is fulfilled, for what else would show it?"""
+    mine = st.session_state.get(_memory(run), set())
+    for request in sorted(mine - pending):
+        mine.discard(request)
+        st.toast(f"{ANSWERED[request]} (step {status.step:,})", icon=BUTTONS[request][1])
+
+
+def _memory(run: Run) -> str:
+    return f"asked-{run.name}"
 
 
 def _after(run: Run, status: Status) -> None:
@@ -124,80 +161,16 @@ def _after(run: Run, status: Status) -> None:
     if run.latest():
         link("generate", model=run.name)
         link("evaluate", model=run.name)
-    with st.popover("Delete", type="tertiary"):
-        st.markdown(f"Delete **{run.name}** with all it learned?")
-        if st.button("Delete it", type="primary", key="delete_run"):
-            with plain_errors():
-                delete(run.folder)
-                st.session_state.pop("run", None)
-                st.rerun()
+    renaming(run)
+    deletion(run)
 
 
 def _numbers(status: Status) -> None:
     speed = f"{status.images_per_second:.1f}" if status.images_per_second else "–"
-    with st.grid(min_column_width=170):
+    with st.grid(min_column_width=150):
         st.metric("Images per second", speed, border=True)
-        st.metric("Time left", duration(status.seconds_left) if status.alive else "–", border=True)
+        left = status.seconds_left if status.state == RUNNING else None
+        st.metric("Time left", duration(left), border=True)
         st.metric("Images seen", f"{status.images:,}", border=True)
+        st.metric("Trained for", duration(status.seconds or None), border=True)
         st.metric("Device", f"{status.device or '–'}", help=status.precision or None, border=True)
-
-
-def _charts(run: Run) -> None:
-    events = run.events()
-    if not events:
-        st.caption("The first figures come after a few steps.")
-        return
-    left, right = st.columns(2)
-    losses = {"loss_d": "discriminator", "loss_g": "generator"}
-    scores = {"d_real": "D(real)", "d_fake": "D(generated)"}
-    left.plotly_chart(curves(events, losses, title="Losses", unit="loss"), key="losses")
-    right.plotly_chart(curves(events, scores, title="What D believes", unit="probability"), key="scores")
-    with st.expander("How to read this"):
-        st.markdown(
-            "The **generator** draws, the **discriminator** D tells drawn from real. The losses do not "
-            "fall as in other trainings: they balance. D(real) near 1 and D(generated) near 0 for long "
-            "means that D wins and the generator learns little. **Trust the samples more than the curves.**"
-        )
-
-
-def _samples(run: Run) -> None:
-    paths = run.samples()
-    if not paths:
-        return
-    steps = [step_of(path) for path in paths]
-    st.markdown("**Samples of 36 fixed seeds**: the same 36 random inputs, drawn as the generator learns.")
-    chosen = steps[-1]
-    if len(steps) > 1 and st.toggle("Look back through training", key="look_back"):
-        chosen = st.select_slider("Step", steps, value=steps[-1], key="sample_step")
-    data = picture(paths[steps.index(chosen)])
-    if data:
-        sheet(data, f"Step {chosen:,}")
-
-
-def compare_runs() -> None:
-    """A table of all runs, live while one of them is at work."""
-    busy = any(run.status().alive for run in find_runs(workspace().runs))
-    st.fragment(_table, run_every=2 * REFRESH if busy else None)()
-
-
-def _table() -> None:
-    runs = find_runs(workspace().runs)
-    if runs:
-        st.subheader("All runs")
-        st.dataframe([_row(run) for run in runs], hide_index=True)
-
-
-def _row(run: Run) -> dict[str, Any]:
-    status = run.status()
-    try:
-        config = run.config()
-    except RunError:
-        config = {}
-    return {
-        "run": run.name,
-        "state": status.state,
-        "preset": config.get("preset", "–"),
-        "data set": config.get("dataset", {}).get("name", "–"),
-        "steps": f"{status.step:,} of {status.iterations:,}",
-        "started": config.get("created", "–")[:16].replace("T", " "),
-    }

@@ -20,6 +20,7 @@ AHEAD = (
     "medgan.ui.data",
     "medgan.ui.new_data",
     "medgan.ui.train",
+    "medgan.ui.train_start",
     "medgan.ui.generate",
     "medgan.ui.evaluate",
     "medgan.ui.models",

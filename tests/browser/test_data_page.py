@@ -37,7 +37,8 @@ def test_a_zip_with_names_in_any_script_becomes_a_data_set(
     assert {f"a/{name}" for name in NAMES} <= {row["file"] for row in made.manifest}
     assert "a/0.png" not in {row["file"] for row in made.manifest}, "both sides of a conflict are left out"
     assert made.info["settings"]["fit"] == "pad"
-    assert not list((server.workspace / "uploads").iterdir())
+    left = [path.name for path in (server.workspace / "uploads").rglob("*") if path.is_file()]
+    assert left == ["intake.json"], "the upload is deleted, a note for other tabs stays"
 
 
 def test_the_check_can_be_cancelled_and_begun_again(server: Server, page: Page, tmp_path: Path) -> None:
@@ -64,6 +65,41 @@ def test_a_check_survives_f5_and_a_restart_of_the_server(server: Server, page: P
         expect(page.get_by_text("Usable pictures")).to_be_visible(timeout=LONG)
     finally:
         stop(again)
+
+
+def test_every_tab_of_an_upload_learns_that_the_set_is_ready(
+    server: Server, page: Page, tmp_path: Path
+) -> None:
+    images = {f"{'ab'[k % 2]}/{k}.png": _png(k) for k in range(12)}
+    _upload(server, page, zip_file(tmp_path / "small.zip", images))
+    make = page.get_by_role("button", name="Make this data set")
+    expect(make).to_be_visible(timeout=LONG)
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_text("Usable pictures")).to_be_visible(timeout=LONG)
+    make.click()
+    expect(page.get_by_text("is ready:")).to_be_visible(timeout=LONG)
+    other.get_by_text("Pad", exact=True).first.click()  # it does not know yet
+    expect(other.get_by_text("is ready:")).to_be_visible(timeout=LONG)
+    expect(other.get_by_test_id("stException")).to_have_count(0)
+    other.goto(f"{server.url}/data")
+    expect(other.get_by_text("Built-in demo images")).to_be_visible(timeout=LONG)
+    expect(other.get_by_role("button", name="Go on")).to_have_count(0)
+
+
+def test_a_broken_pattern_stops_make_until_it_is_mended(server: Server, page: Page, tmp_path: Path) -> None:
+    images = {f"p{k % 6}_{k}.png": _png(k) for k in range(12)}
+    _upload(server, page, zip_file(tmp_path / "small.zip", images))
+    make = page.get_by_role("button", name="Make this data set")
+    expect(make).to_be_enabled(timeout=LONG)
+    page.get_by_text("What stays together").click()
+    page.get_by_text("By a pattern in the file names").click()
+    pattern = page.get_by_label("Pattern", exact=True)
+    for text, usable in (("*a*(", False), (r"^(p\d)_", True), ("nowhere", False), (r"^(p[0-5])_", True)):
+        pattern.fill(text)
+        pattern.press("Enter")
+        expect(make).to_be_enabled(enabled=usable, timeout=LONG)
+        expect(pattern).to_have_value(text)
 
 
 def test_a_narrow_window_shows_all_without_sideways_scrolling(

@@ -166,6 +166,19 @@ def test_names_in_old_encodings_do_not_crash_and_stay_apart(
     assert "in an unknown encoding and may look odd: 2 (such as " in found.notes[0]
 
 
+def test_names_that_lead_out_of_a_zip_are_noted_with_the_first(tmp_path: Path) -> None:
+    members = ["cat/1.png", "../../up\nx.png", "C:\\temp\\2.png", "/root.png", "./dog/a..3.png"]
+    archived = zip_file(tmp_path / "set.zip", {name: encoded(picture(k)) for k, name in enumerate(members)})
+    found = find_records([archived])
+    assert len(found.records) == 5
+    assert found.notes[0] == (
+        "Names in set.zip that lead out of the ZIP and are read as names inside it: 3 "
+        "(such as ../../up\\nx.png)."
+    )
+    plain = zip_file(tmp_path / "plain.zip", {"./dog/a..3.png": PNG})
+    assert find_records([plain]).notes == []
+
+
 def test_names_in_utf8_without_the_flag_are_read_as_a_mac_writes_them(tmp_path: Path) -> None:
     found = find_records([raw_zip(tmp_path / "set.zip", Raw("Nävus/1.png".encode()))])
     assert names(found) == ["Nävus/1.png"]

@@ -40,7 +40,7 @@ def test_expectations_follow_the_number_of_training_images(images: int, level: s
 def test_small_classes_are_named_with_their_numbers() -> None:
     text = warnings(assess({"rare": row(12), "common": row(300)}))
     assert "Fewer than 50 images to train on in rare (12)" in text
-    assert "common has 25.0 times the images of rare (300 and 12)" in text
+    assert "common has 25 times the images of rare (300 and 12)" in text
     assert "4 % of its training" in text
 
 
@@ -69,6 +69,42 @@ def test_a_part_that_came_out_smaller_than_asked_is_told() -> None:
     text = warnings(assess({"a": row(300, 0, 45)}, wanted=Fractions().counts(345)))
     assert "Validation has 0 images where 52 were asked for" in text
     assert "Test has" not in text
+
+
+def test_a_part_that_came_out_short_is_blamed_on_the_groups() -> None:
+    classes = {"ct": row(160, 0, 0), "xray": row(21, 4, 5)}
+    text = warnings(assess(classes, wanted=Fractions().counts(190)))
+    assert "Test has 5 images where 28 were asked for. That comes from the grouping" in text
+    assert "nothing is wrong with the images" in text
+
+
+def test_a_class_that_hardly_trains_is_told_with_its_numbers() -> None:
+    classes = {"few groups": row(40, 40, 40), "even": row(140, 30, 30)}
+    text = warnings(assess(classes, wanted=Fractions().counts(320)))
+    assert (
+        "Training has many fewer images than the 70 % that were asked for in few groups (40 of 120)" in text
+    )
+    assert "comes from the grouping" in text and "even (" not in text
+
+
+def test_a_class_that_hardly_is_judged_is_told_with_its_numbers() -> None:
+    classes = {"few groups": row(115, 0, 5), "even": row(140, 30, 30)}
+    advice = assess(classes, wanted=Fractions().counts(320))
+    assert any("many more images than the 70 %" in entry.text for entry in advice)
+    assert not any("even (" in entry.text for entry in advice)
+
+
+def test_rounding_in_small_classes_is_no_fault_of_the_division() -> None:
+    classes = {"small": row(2, 1, 1), "single": row(3, 0, 0), "even": row(140, 30, 30)}
+    assert "asked for" not in " ".join(
+        entry.text for entry in assess(classes, wanted=Fractions().counts(207))
+    )
+
+
+def test_groups_of_the_users_own_pattern_are_not_blamed_on_the_patients() -> None:
+    text = warnings(assess({"a": row(300)}, groups=3, largest_group=250, pattern="^(P)"))
+    assert "Only 3 groups (by the pattern ^(P))" in text and "the pattern ^(P) puts them there" in text
+    assert "Add images of other patients" not in text
 
 
 def test_few_and_large_groups_are_told() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,9 @@ def test_sent_to_another_process_no_pixel_travels(out: Path, images: np.ndarray)
     data = Dataset(out)
     assert data.images is not None and data.manifest
     assert len(pickle.dumps(data)) < 500
-    with get_context("spawn").Pool(1) as pool:
-        assert pool.apply(_sum_of, (data, 5)) == int(images[5].sum())
+    code = "import pickle, sys; print(int(pickle.load(sys.stdin.buffer)[5].sum()))"
+    run = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(data), capture_output=True)
+    assert int(run.stdout) == int(images[5].sum())
 
 
 def test_a_set_can_be_deleted_while_it_is_open(out: Path) -> None:
@@ -114,5 +116,22 @@ def test_a_set_whose_pixels_were_cut_off_is_refused(out: Path) -> None:
         Dataset(out).part("train")
 
 
-def _sum_of(data: Dataset, k: int) -> int:
-    return int(data[k].sum())
+@pytest.mark.parametrize(
+    "old, new, what",
+    [
+        (",test,", ",train,", "the classes, parts or hashes"),
+        ("\na/", "\nz/", ""),  # the name of a file is no content
+        (",a,", ",b,", "the classes, parts or hashes"),
+    ],
+)
+def test_a_changed_manifest_is_noticed(out: Path, old: str, new: str, what: str) -> None:
+    path = out / "manifest.csv"
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    changes = Dataset(out).changes()
+    assert (what in changes[0]) if what else not changes
+
+
+def test_a_manifest_cut_short_is_noticed(out: Path) -> None:
+    path = out / "manifest.csv"
+    path.write_text("\n".join(path.read_text("utf-8").splitlines()[:5]) + "\n", "utf-8")
+    assert Dataset(out).changes() == ["manifest.csv has 4 rows for 12 images"]

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from medgan.data.limits import Limits
-from medgan.data.records import Record, find_records
+from medgan.data.records import Record, Rejection, find_records
 from medgan.data.settings import Settings
+from medgan.data.spool import Spool
 from medgan.data.survey import Look, Seen, look_at
 from medgan.data.workers import each
 from medgan.errors import DataError
@@ -24,23 +25,22 @@ from tests.data.mutations import damaged, whole_files
 
 COUNT = int(os.environ.get("MEDGAN_FUZZ", "400"))
 LIMITS = Limits(seconds=20)
-LOOK = Look(Settings(size=64).decoding(LIMITS), 64, "crop", b"salt")
 
 
 @pytest.mark.timeout(3600)
 def test_damaged_files_are_decoded_or_refused_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, elsewhere = tmp_path / "a" / "b" / "target", tmp_path / "elsewhere"
-    target.mkdir(parents=True)
-    elsewhere.mkdir()
+    target, elsewhere, spool = (tmp_path / name for name in ("a/b/target", "elsewhere", "spool"))
+    for folder in (target, elsewhere, spool):
+        folder.mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
     written = _write_damaged(target)
     records = [record for path in sorted(target.iterdir()) for record in _listed(path)]
     outcomes = Counter[str]()
-    for record, seen in zip(records, _look_at_all(records), strict=True):
-        outcomes["decoded" if seen.pictures else "refused"] += 1
-        for _, reason in seen.rejected:
+    for record, seen in zip(records, _look_at_all(records, spool), strict=True):
+        outcomes["decoded" if seen.rows else "refused"] += 1
+        for reason in [entry.reason for entry in seen.rejected]:
             assert _is_a_reason(reason), (record.name, reason)
             outcomes[f"refused: {reason[:40]}"] += "crash" in reason or "longer than" in reason
     assert outcomes["decoded"] > COUNT / 20, outcomes
@@ -48,7 +48,7 @@ def test_damaged_files_are_decoded_or_refused_and_nothing_is_written(
     assert not [what for what, count in outcomes.items() if "refused: " in what and count], outcomes
     assert {path.name for path in target.iterdir()} == written, "a file was written"
     assert not list(elsewhere.iterdir())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "elsewhere"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "elsewhere", "spool"]
 
 
 def _write_damaged(target: Path) -> set[str]:
@@ -71,13 +71,14 @@ def _listed(path: Path) -> list[Record]:
         return []
 
 
-def _look_at_all(records: list[Record]) -> list[Seen]:
-    results = each(partial(look_at, LOOK), records, _lost, workers=2, seconds=LIMITS.seconds)
+def _look_at_all(records: list[Record], spool: Path) -> list[Seen]:
+    look = Look(Settings(size=64).decoding(LIMITS), 64, "crop", b"salt", Spool(spool))
+    results = each(partial(look_at, look), records, _lost, workers=2, seconds=LIMITS.seconds)
     return list(results)
 
 
 def _lost(record: Record, reason: str) -> Seen:
-    return Seen(rejected=((None, reason),))
+    return Seen(rejected=(Rejection(record.name, reason),))
 
 
 def _is_a_reason(text: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from medgan.data.copies import Pair
 from medgan.data.distances import blocks, squared_distances
 from medgan.data.groups import find_groups, preview_pattern
+from medgan.data.settings import Settings
 from medgan.errors import DataError
 
 
@@ -126,7 +127,24 @@ def test_patients_are_refused_where_no_image_names_one() -> None:
         find_groups("patient", ["x"] * 3, [None] * 3, squares(3))
 
 
-def test_none_joins_nothing() -> None:
+def test_none_joins_nothing_but_the_pictures_of_one_file() -> None:
+    names = ["a.nii#0000", "b.png", "a.nii#0001", "c.tif#0000"]
+    groups = find_groups("none", names, [None] * 4, np.repeat(squares(1), 4, axis=0))
+    assert groups.numbers.tolist() == [0, 1, 0, 2]
+    assert groups.words == (
+        "each file stands alone, as was chosen, with all its pictures; 2 files of several images"
+    )
+
+
+def test_a_pattern_does_not_divide_the_pictures_of_one_file() -> None:
+    names = ["p1/a.nii#0000", "p2/b.nii#0000", "p1/a.nii#0001", "p2/b.nii#0001"]
+    for pattern in (r"([ab])\.nii", r"(\d)/", r"(a)\.nii"):
+        assert find_groups(pattern, names, [None] * 4, squares(4)).numbers.tolist() == [0, 1, 0, 1]
+    with pytest.raises(DataError, match="matches none"):  # the number of a slice is no part of a name
+        find_groups(r"#(\d+)", names, [None] * 4, squares(4))
+
+
+def test_none_joins_no_copies_and_no_patients() -> None:
     images = np.repeat(squares(1), 3, axis=0)
     groups = find_groups("none", ["x"] * 3, [b"p"] * 3, images, [Pair(0, 1)])
     assert groups.numbers.tolist() == [0, 1, 2]
@@ -139,6 +157,39 @@ def test_the_first_bracket_of_a_pattern_names_the_group() -> None:
     assert groups.words == (
         "2 groups by the pattern, which 1 name does not match; 1 other image grouped by likeness"
     )
+
+
+def test_the_files_own_name_is_matched_in_the_folders_of_classes() -> None:
+    names = ["melanoma/P0_0.jpg", "nevus/P1_0.jpg", "nevus/P0_1.jpg", "nevus/P1_1.nii.gz#0007"]
+    assert [group for _, group in preview_pattern(r"^(P\d+)_", names)] == ["P0", "P1", "P0", "P1"]
+    groups = find_groups(r"^(P\d+)_", names, [None] * 4, squares(4))
+    assert (groups.numbers.tolist(), groups.words) == ([0, 1, 0, 1], "2 groups by the pattern")
+
+
+def test_a_pattern_with_a_slash_is_matched_with_the_whole_path() -> None:
+    names = ["nevus/P1/a.jpg", "nevus/P2/P9.jpg"]
+    assert [group for _, group in preview_pattern(r"^[^/]+/(P\d+)/", names)] == ["P1", "P2"]
+
+
+def test_a_pattern_that_no_files_own_name_has_is_looked_for_in_the_folders() -> None:
+    assert preview_pattern(r"P\d", ["P1/a.png", "P2/b.png"]) == [("P1/a.png", "P1"), ("P2/b.png", "P2")]
+    assert preview_pattern(r"P\d", ["P1/a.png", "P2/P3.png"]) == [("P1/a.png", None), ("P2/P3.png", "P3")]
+
+
+def test_a_number_that_a_person_wrote_makes_no_slice() -> None:
+    groups = find_groups("none", ["IM#1", "IM#2", "IM#3"], [None] * 3, squares(3))
+    assert groups.count == 3
+
+
+def test_a_pattern_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medgan.data.groups.SECONDS", 1)
+    with pytest.raises(DataError, match="takes longer than 1 s on the names"):
+        find_groups(r"(a+)+$", ["a" * 60 + "b"] * 4, [None] * 4, squares(4))
+
+
+def test_a_pattern_that_puts_all_into_one_group_is_to_blame() -> None:
+    with pytest.raises(DataError, match=r"pattern '\^\(P\)' puts all 4 images into one group \(P\)"):
+        find_groups("^(P)", ["P1", "P2", "P3", "P4"], [None] * 4, squares(4))
 
 
 def test_without_a_bracket_the_whole_match_names_the_group() -> None:
@@ -156,8 +207,15 @@ def test_names_in_any_script_are_matched() -> None:
 
 @pytest.mark.parametrize("pattern", ["(", "*", "(?P<x", "[z-a]", r"(?<=a+)b", "x{99999999999}"])
 def test_a_pattern_that_is_none_is_refused_with_an_example(pattern: str) -> None:
-    with pytest.raises(DataError, match=r"is not a pattern .*An example"):
-        preview_pattern(pattern, ["a"])
+    for refuse in (lambda: preview_pattern(pattern, ["a"]), Settings(group=pattern).check):
+        with pytest.raises(DataError, match=r"is not a pattern .*An example"):
+            refuse()
+
+
+@pytest.mark.parametrize("pattern", ["", "a" * 501])
+def test_a_pattern_of_no_or_too_many_characters_is_refused(pattern: str) -> None:
+    with pytest.raises(DataError, match=f"1 to 500 characters, not {len(pattern)}"):
+        Settings(group=pattern).check()
 
 
 def test_a_pattern_that_matches_nothing_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -236,12 +237,12 @@ def test_labels_given_beside_the_images_are_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("", "has the columns none; it needs one for the file"),
-        ("a.png,cat\nb.png,dog\n", "has the columns a.png, cat; it needs one for the file"),
-        ("file;age;sex\n", "has the columns file, age, sex; it needs"),
-        ("diagnosis\tage\n", "has the columns diagnosis, age; it needs"),
+        ("", "its first row must name one for the file (such as file, image, image_id, path)"),
+        ("a.png,cat\nb.png,dog\n", "one for the class (such as label, class, diagnosis, dx, target)."),
+        ("file;age;sex\n", "of those it has only file."),
+        ("diagnosis\tage\tPatient ID\n", "of those it has only diagnosis, Patient ID."),
         (b"PK\x03\x04" + bytes(99), "is no CSV; in Excel, save it as CSV"),
-        (PNG, "it needs one for the file"),
+        (PNG, "is no table: it holds no text"),
         ("file,label\n" + "x" * 200_000 + ",y\n", "cannot be read as CSV"),
         ("x" * 200_000, "cannot be read as CSV"),
         ("file,label\nz.png,cat\n", "names none of the 1 images: its column file has for example 'z.png'"),
@@ -255,6 +256,15 @@ def test_a_csv_that_cannot_be_used_says_in_one_sentence_why(
         classified(tmp_path, text, "a.png")
     assert str(caught.value).startswith("labels.csv ")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("row", ["doe_jane.png,melanoma,Doe^Jane", "file,Doe^Jane", "label;Doe^Jane;doe.png"])
+def test_a_table_without_header_is_not_quoted_since_its_first_row_may_name_a_patient(
+    tmp_path: Path, row: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        classified(tmp_path, f"{row}\n", "a.png")
+    assert "jane" not in str(caught.value).lower()
 
 
 def test_labels_that_leave_no_image_say_why(tmp_path: Path) -> None:
@@ -283,3 +293,41 @@ def test_a_hundred_thousand_rows_are_matched(tmp_path: Path) -> None:
     found = find_records([folder], labels=table(tmp_path / "labels.csv", rows))
     assert classes(found) == {f"{k:06d}.png": f"c{k % 3}" for k in range(0, 1000, 2)}
     assert found.notes[-1] == "Named in labels.csv but not here: the images of 99,500 rows."
+
+
+# spellings that disagree, files that are no table
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["a.png,x\nA.PNG,y", "a,x\na.png,y", "set/a.png,x\nA.png,y", "a.png,x\n./a.png,y", "a.png,x\n/old/a,y"],
+)
+def test_rows_that_disagree_by_different_spellings_refuse_the_image(tmp_path: Path, rows: str) -> None:
+    found = classified(tmp_path, f"file,label\n{rows}\nb.png,x\n", "a.png", "b.png")
+    assert classes(found) == {"b.png": "x"}
+    assert "has more than one class in labels.csv (x, y)" in reasons(found)["a.png"]
+
+
+@pytest.mark.parametrize("row", ["b/a.png,y", "a.jpg,y", "d/a,y", "a.png,", "A.PNG,x"])
+def test_rows_of_images_that_are_not_here_or_that_agree_contradict_nothing(tmp_path: Path, row: str) -> None:
+    found = classified(tmp_path, f"file,label\n{row}\nc/a.png,x\n", "c/a.png")
+    assert classes(found) == {"c/a.png": "x"}
+
+
+def test_a_bare_name_that_may_mean_several_images_contradicts_none(tmp_path: Path) -> None:
+    found = classified(tmp_path, "file,label\nc/a.png,x\nd/a.png,y\na.png,z\n", "c/a.png", "d/a.png")
+    assert classes(found) == {"c/a.png": "x", "d/a.png": "y"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("start", [b"", b"\xff\xfe", b"file,"])
+def test_bytes_that_are_no_text_are_called_no_table(tmp_path: Path, seed: int, start: bytes) -> None:
+    noise = start + random.Random(seed).randbytes(3000)
+    with pytest.raises(DataError, match=r"^labels\.csv is no table: it holds no text") as refused:
+        read_labels(table(tmp_path / "labels.csv", noise))
+    assert str(refused.value).isprintable()
+
+
+def test_an_image_is_called_no_table(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"labels\.csv is no table"):
+        read_labels(table(tmp_path / "labels.csv", PNG))

@@ -15,9 +15,11 @@ from PIL import Image
 
 from medgan.data import prepare as preparing
 from medgan.data.dataset import COLUMNS, Dataset
+from medgan.data.limits import Limits
 from medgan.data.prepare import inspect, prepare, store
 from medgan.data.records import find_records
 from medgan.data.settings import Settings
+from medgan.data.spool import Spool
 from medgan.errors import DataError
 from medgan.images import resize_and_crop
 from tests.data.samples import class_folders, encoded, picture, png_file, zip_file
@@ -250,8 +252,10 @@ def test_a_killed_preparation_leaves_no_half_set_and_can_be_done_again(folder: P
 import os, signal, sys
 from pathlib import Path
 from medgan.data import prepare
+from medgan.data.limits import Limits
 from medgan.data.records import find_records
 from medgan.data.settings import Settings
+from medgan.data.spool import Spool
 
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -318,6 +322,7 @@ def test_a_place_where_nothing_can_be_written_is_named(folder: Path, tmp_path: P
         ({"slices": "a:b"}, "START:STOP:STEP"),
         ({"near": "maybe"}, "choose drop, keep"),
         ({"seed": -1}, "at least 0"),
+        ({"group": "(P"}, "is not a pattern"),
     ],
 )
 def test_impossible_settings_are_refused(
@@ -342,7 +347,8 @@ def test_what_cannot_be_split_is_still_reported(tmp_path: Path) -> None:
     found = find_records([tmp_path / "set"])
     report = inspect(found, Settings(size=64, group="^(p1)_"), workers=0)
     assert report["accepted"] == 8
-    assert report["trouble"]
+    assert "The pattern '^(p1)_' puts all 8 images into one group" in report["trouble"]
+    assert "other patients" not in " ".join(entry["text"] for entry in report["advice"])
     with pytest.raises(DataError) as refused:
         prepare(found, tmp_path / "out", Settings(size=64, group="^(p1)_"), workers=0)
     assert str(refused.value) == report["trouble"]
@@ -363,3 +369,68 @@ def test_pictures_can_be_left_out_by_name(folder: Path, tmp_path: Path) -> None:
     assert [r["file"] for r in data.report["rejected"]] == ["cat/000.png", "dog/003.png"]
     with pytest.raises(DataError, match=r"--exclude nowhere\.png: there is no such picture"):
         make(folder, tmp_path / "other", exclude=("nowhere.png",))
+
+
+def test_worker_processes_make_the_very_same_set(folder: Path, tmp_path: Path) -> None:
+    (folder / "cat" / "bad.png").write_bytes(b"?")
+    here = make(folder, tmp_path / "here")
+    there = prepare(find_records([folder]), tmp_path / "there", Settings(size=64), workers=2)
+    for name in ("images.npy", "manifest.csv"):
+        assert (here.folder / name).read_bytes() == (there.folder / name).read_bytes()
+    assert here.report["rejected"] == there.report["rejected"]
+
+
+def test_too_many_pictures_in_all_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"more than 5 pictures \(--limit-pictures\)"):
+        prepare(
+            find_records([folder]), tmp_path / "out", Settings(size=64), limits=Limits(pictures=5), workers=0
+        )
+    assert left_behind(tmp_path, "set") == []
+
+
+def test_of_two_who_write_one_set_at_once_the_second_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_was_quicker(path: Path, examined: object) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("x")
+        path.write_bytes(b"")
+
+    monkeypatch.setattr(preparing, "_write_images", other_was_quicker)
+    with pytest.raises(DataError, match="out exists already"):
+        make(folder, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["theirs"]
+    assert left_behind(tmp_path, "set") == ["out"]
+
+
+def test_a_full_disk_is_told_with_its_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Spool, "append", full)
+    with pytest.raises(DataError, match=r"cannot be kept in .* \(No space left on device\)"):
+        make(folder, tmp_path / "out")
+    assert left_behind(tmp_path, "set") == []
+
+
+def test_studies_stand_for_patients_where_none_is_named(tmp_path: Path) -> None:
+    import pydicom
+    from pydicom.data import get_testdata_file
+
+    original = pydicom.dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
+    (tmp_path / "set").mkdir()
+    for study in range(4):
+        for k in range(3):
+            original.PatientID, original.StudyInstanceUID = "Anonymous", f"1.2.{study + 1}"
+            values = np.random.default_rng([study, k]).integers(-900, 900, (128, 128)).astype(np.int16)
+            original.PixelData = values.tobytes()
+            original.save_as(tmp_path / "set" / f"{study}_{k}.dcm")
+    data = make(tmp_path / "set", tmp_path / "out", split="0.5/0.25/0.25")
+    assert data.info["groups"] == 4
+    by_study = {row["file"][0]: set() for row in data.manifest}
+    for row in data.manifest:
+        by_study[row["file"][0]].add(row["split"])
+    assert all(len(parts) == 1 for parts in by_study.values())
+    assert any("4 studies count as patients" in note for note in data.report["notes"])

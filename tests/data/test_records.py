@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from medgan.data import archive
+from medgan.data.classes import merged
 from medgan.data.limits import Limits
 from medgan.data.records import UNLABELLED, Found, Record, find_records
 from medgan.errors import DataError
@@ -341,6 +342,71 @@ def test_a_folder_that_may_not_be_looked_into_has_its_reason(
 
 
 # what is said of the whole
+
+
+MERGED = "The folders train, test are taken together and divided anew."
+
+
+@pytest.mark.parametrize(
+    "files, expected",
+    [
+        (("train/cat/images/1.png", "train/dog/images/1.png"), {"cat", "dog"}),
+        (("cat/TRAIN/1.png", "dog/Images/dicom/1.png"), {"cat", "dog"}),
+        (("train/1.png", "png/1.png", "images_001/1.png", "train_images/1.png"), {"set"}),
+        (("png/1.png", "dicom/1.png"), {"set"}),
+        (("test_positive/1.png", "test_negative/1.png", "test_1/1.png"), None),
+        (("ALL/1.png", "masks/1.png", "0/1.png", "+/1.png", "01/1.png"), None),
+    ],
+)
+def test_folders_that_say_a_part_or_a_kind_of_file_are_no_classes(
+    tmp_path: Path, files: tuple[str, ...], expected: set[str] | None
+) -> None:
+    content = {name: encoded(picture(k)) for k, name in enumerate(files)}
+    expected = expected or {name.split("/")[0] for name in files}
+    for source in (write(tmp_path / "set", content), zip_file(tmp_path / "set.zip", content)):
+        found = find_records([source])
+        assert set(labels(found)) == expected
+        assert MERGED not in found.notes
+
+
+@pytest.mark.parametrize("home", ["data", "Images", "train"])
+def test_a_source_whose_own_name_says_nothing_is_unlabelled(tmp_path: Path, home: str) -> None:
+    for source in (
+        write(tmp_path / home, {"1.png": PNG}),
+        zip_file(tmp_path / f"{home}.zip", {"1.png": PNG}),
+    ):
+        assert labels(find_records([source])) == [UNLABELLED]
+
+
+def test_folders_of_parts_are_said_to_be_taken_together(tmp_path: Path) -> None:
+    files = {f"{part}/{label}/1.png": PNG for part in ("test", "train") for label in ("cat", "dog")}
+    assert find_records([write(tmp_path / "set", files)]).notes == [MERGED]
+    assert find_records([zip_file(tmp_path / "set.zip", files)]).notes == [MERGED]
+    assert find_records([tmp_path / "set" / "train", tmp_path / "set" / "test"]).notes == [MERGED]
+    assert find_records([tmp_path / "set" / "train"]).notes == []
+    table = write(tmp_path, {"l.csv": b"file,label\ntrain/cat/1.png,x\n"}) / "l.csv"
+    assert MERGED in find_records([tmp_path / "set"], labels=table).notes
+
+
+def test_a_test_folder_without_classes_lies_beside_those_of_the_training(tmp_path: Path) -> None:
+    found = find_records([write(tmp_path / "set", {"train/cat/1.png": PNG, "test/1.png": PNG})])
+    assert labels(found) == ["set", "cat"]
+    assert found.notes == [MERGED, "1 image lies beside the class folders and not in one; its class is set."]
+
+
+def test_many_parts_are_named_in_the_order_of_their_use_and_not_all() -> None:
+    parts = ["", "test", "Val", "train_2017", "test_images", "train_2018", "test"]
+    assert merged(parts) == [
+        "The folders train_2017, train_2018, Val, test and 1 more are taken together and divided anew."
+    ]
+
+
+def test_names_that_a_spreadsheet_would_compute_are_kept_and_pointed_out(tmp_path: Path) -> None:
+    files = {name: encoded(picture(k)) for k, name in enumerate(["=1+A1/1.png", "+/1.png", "-1/2.png"])}
+    found = find_records([write(tmp_path / "set", files)])
+    assert (names(found), labels(found)) == (["+/1.png", "-1/2.png", "=1+A1/1.png"], ["+", "-1", "=1+A1"])
+    assert found.notes[-1].startswith("Names that begin with = + - or @: 4 (such as +/1.png); a spreadsheet")
+    assert find_records([class_folders(tmp_path / "plain", per_class=1)]).notes == []
 
 
 def test_images_beside_the_class_folders_are_pointed_out(tmp_path: Path) -> None:

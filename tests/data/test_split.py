@@ -97,11 +97,12 @@ def test_a_class_of_two_groups_or_more_always_trains(
 
 @quick
 @given(sets())
-def test_what_is_missing_is_smaller_than_every_group_that_no_class_needs(
+def test_what_is_missing_is_smaller_than_every_group_that_no_class_needs_or_has_enough_of(
     case: tuple[list[str], np.ndarray, Fractions, int],
 ) -> None:
     """Numbers are met as well as groups allow: a group that would still fit is one of the last of a class,
-    which needs a group to train on (and of test, if it has three, one for validation)."""
+    which needs a group to train on (and of test, if it has three, one for validation), or would take a
+    class further beyond its share than it is short of it now."""
     labels, groups, fractions, _ = case
     parts = tried(*case)
     if parts is None:
@@ -117,12 +118,67 @@ def test_what_is_missing_is_smaller_than_every_group_that_no_class_needs(
                 return True
         return False
 
+    members = {g: Counter(la for la, k in zip(labels, groups.tolist(), strict=True) if k == g) for g in sizes}
+
+    def beyond(group: int, part: str, wanted: float, others: set[str]) -> bool:
+        pool = [label for label, p in zip(labels, parts, strict=True) if p in others]
+        got = held(labels, parts, part)
+        short = {label: wanted * n / len(pool) - got[label] for label, n in Counter(pool).items()}
+        alone = {label for label, its in of_class.items() if len(its) == 1}
+        shared = sum(value for label, value in short.items() if label in alone)
+        mine = members[group]
+        return any(n > 2 * short[label] + 1 for label, n in mine.items() if label not in alone) or (
+            0 < sum(n for label, n in mine.items() if label in alone) > round(shared)
+        )
+
     later = int(fractions.validation > 0)
     for group, size in sizes.items():
         if part_of[group] != TEST and size <= fractions.test - parts.count(TEST):
-            assert needed(group, {TRAIN, VALIDATION}, later)
+            assert needed(group, {TRAIN, VALIDATION}, later) or beyond(
+                group, TEST, fractions.test, set(PARTS)
+            )
         if part_of[group] == TRAIN and size <= fractions.validation - parts.count(VALIDATION):
-            assert needed(group, {TRAIN}, 0)
+            assert needed(group, {TRAIN}, 0) or beyond(
+                group, VALIDATION, fractions.validation, {TRAIN, VALIDATION}
+            )
+
+
+@st.composite
+def plain_classes(draw: st.DrawFn) -> tuple[list[str], np.ndarray, Fractions, int]:
+    """Classes of groups that are all of one class, some of few large groups, some of single images."""
+    labels, groups = [], []
+    for label in "abcd"[: draw(st.integers(2, 4))]:
+        largest = draw(st.sampled_from([1, 4, 40]))
+        for size in draw(st.lists(st.integers(1, largest), min_size=2, max_size=30)):
+            groups += [len(set(groups))] * size
+            labels += [label] * size
+    if len(labels) < 12:
+        labels, groups = labels + ["e"] * 12, groups + list(range(100, 112))
+    shares = draw(st.sampled_from([(0.7, 0.15, 0.15), (0.75, 0.0, 0.25), (0.5, 0.25, 0.25)]))
+    return labels, np.array(groups), Fractions(*shares), draw(st.integers(0, 2**32 - 1))
+
+
+@quick
+@given(plain_classes())
+def test_no_class_gives_more_than_its_share_to_make_up_for_others(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    """Beyond it is at most an image, or half of a group, or the one group that stands for the class."""
+    labels, groups, fractions, _ = case
+    parts = tried(*case)
+    if parts is None:
+        return
+    sizes, wanted = Counter(groups.tolist()), fractions.counts(len(labels))
+    pool = set(PARTS)
+    for part in (TEST, VALIDATION):
+        there = [label for label, p in zip(labels, parts, strict=True) if p in pool]
+        for label, its in groups_of(labels, groups).items():
+            share = wanted[part] / len(there) * there.count(label)
+            got, largest = held(labels, parts, part)[label], max(sizes[group] for group in its)
+            one = got in {sizes[group] for group in its}
+            assert got <= share + (largest + 1) / 2 or one
+            assert largest > 1 or got <= max(1, share + 1)
+        pool.discard(TEST)
 
 
 @quick
@@ -157,6 +213,28 @@ def test_the_order_of_images_makes_no_difference(
 
 
 # numbers and classes
+
+
+@pytest.mark.parametrize("volumes, slices, singles", [(4, 40, 30), (5, 30, 40)])
+@pytest.mark.parametrize("seed", range(5))
+def test_single_images_do_not_make_up_for_volumes_that_fit_nowhere(
+    volumes: int, slices: int, singles: int, seed: int
+) -> None:
+    labels = ["ct"] * (volumes * slices) + ["xray"] * singles
+    groups = np.array([*np.repeat(apart(volumes), slices), *range(100, 100 + singles)])
+    parts = split(labels, groups, Fractions(), seed)
+    assert held(labels, parts, TRAIN)["ct"] == volumes * slices
+    assert held(labels, parts, TRAIN)["xray"] == pytest.approx(0.7 * singles, abs=2)
+    for part in (VALIDATION, TEST):
+        assert held(labels, parts, part)["xray"] == pytest.approx(0.15 * singles, abs=1)
+
+
+def test_a_volume_stays_in_training_though_other_classes_leave_test_short() -> None:
+    """A class of one group is not sent away to fill the number up."""
+    labels = ["one"] * 5 + ["volumes"] * 60 + ["single"] * 20
+    groups = np.array([0] * 5 + [1 + k // 20 for k in range(60)] + list(range(10, 30)))
+    for seed in range(10):
+        assert held(labels, split(labels, groups, Fractions(), seed), TRAIN)["one"] == 5
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ def test_a_listing_of_many_pages_is_read_to_its_end_on_the_same_server(
         (["nevus/a.png", "mole/b.JPG"], ["mole/b.jpg", "nevus/a.png"]),
         (["data/train/nevus/images/a.png"], ["nevus/data_train_images_a.png"]),
         (["train/p1/nevus/a.png", "train/p2/nevus/a.png"], ["nevus/train_p1_a.png", "nevus/train_p2_a.png"]),
+        (
+            ["TRAIN/nevus/PNG/a.png", "test_images/b.png"],
+            ["nevus/TRAIN_PNG_a.png", "unlabelled/test_images_b.png"],
+        ),
+        (["ALL/a.png", "HEM/b.png"], ["ALL/a.png", "HEM/b.png"]),
         (["train/a.png", "b.png"], ["unlabelled/b.png", "unlabelled/train_a.png"]),
         (["x/scan.nii.gz", "y/slice.dcm"], ["x/scan.nii.gz", "y/slice.dcm"]),
     ],

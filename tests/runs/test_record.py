@@ -128,7 +128,7 @@ def test_rewinding_drops_what_came_after_and_the_half_line(run: Run) -> None:
         (run.folder / "samples" / f"{step_name(step)}.png").touch()
     with (run.folder / "events.jsonl").open("a") as stream:
         stream.write('{"step": 40, "loss')
-    run.rewind_events(20)
+    run.rewind(20)
     run.add_event({"step": 30, "again": True})
     assert run.events() == [{"step": 10}, {"step": 20}, {"step": 30, "again": True}]
     assert [path.name for path in run.samples()] == ["step-000010.png", "step-000020.png"]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from medgan.config import ModelConfig, TrainConfig
-from medgan.data.dataset import store
+from medgan.data.prepare import store
 from medgan.training.loop import Request
 
 SIZE = 64
@@ -46,7 +46,7 @@ def request_for(tmp_path: Path) -> Callable[..., Request]:
         dataset = tmp_path / f"data-{channels}-{data_seed}"
         if not dataset.exists():
             images = smooth_images(14, channels, data_seed)
-            store(images, ["a", "b"] * 7, dataset, name="Clouds", heldout=4)
+            store(images, ["a", "b"] * 7, dataset, name="Clouds", split="10/0/4")
         settings = {"iterations": 7, "batch_size": 4, "precision": "float32", "log_every": 1}
         return Request(
             dataset=dataset,

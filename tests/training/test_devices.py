@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from medgan.errors import ConfigError
+from medgan.runs.queue import Ticket
 from medgan.training import devices
-from medgan.training.devices import choose_device, choose_precision, leave_a_core, reserve
+from medgan.training.devices import choose_device, choose_precision, find_device, leave_a_core, reserve
 from medgan.workspace import device_locks
 
 CPU = torch.device("cpu")
@@ -66,14 +67,14 @@ def test_a_second_training_waits_for_the_device_and_says_so() -> None:
     waiting, order = threading.Event(), []
 
     def second() -> None:
-        def wait() -> bool:
+        def wait(before: list[Ticket]) -> bool:
             waiting.set()
             return True
 
         with reserve(CPU, wait) as mine:
             order.append(("second", mine))
 
-    with reserve(CPU, lambda: pytest.fail("nobody has it yet")) as mine:
+    with reserve(CPU, lambda _: pytest.fail("nobody has it yet")) as mine:
         thread = threading.Thread(target=second)
         thread.start()
         assert waiting.wait(timeout=60)
@@ -83,18 +84,18 @@ def test_a_second_training_waits_for_the_device_and_says_so() -> None:
 
 
 def test_waiting_can_be_given_up() -> None:
-    with reserve(CPU, lambda: True), reserve(CPU, lambda: False) as mine:
+    with reserve(CPU, lambda _: True), reserve(CPU, lambda _: False) as mine:
         assert not mine
-    with reserve(CPU, lambda: pytest.fail("it is free again")) as mine:
+    with reserve(CPU, lambda _: pytest.fail("it is free again")) as mine:
         assert mine
 
 
 def test_another_device_need_not_wait() -> None:
     busy = pytest.fail
     with (
-        reserve(CPU, lambda: busy("cpu")),
-        reserve(torch.device("cuda", 0), lambda: busy("cuda 0")),
-        reserve(torch.device("cuda", 1), lambda: busy("cuda 1")),
+        reserve(CPU, lambda _: busy("cpu")),
+        reserve(torch.device("cuda", 0), lambda _: busy("cuda 0")),
+        reserve(torch.device("cuda", 1), lambda _: busy("cuda 1")),
     ):
         pass
 
@@ -112,7 +113,7 @@ with FileLock({str(device_locks() / "cpu.lock")!r}):
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
 
-        def wait() -> bool:
+        def wait(before: list[Ticket]) -> bool:
             waited.append(True)
             holder.kill()
             return True
@@ -120,3 +121,24 @@ with FileLock({str(device_locks() / "cpu.lock")!r}):
         with reserve(CPU, wait) as mine:
             assert mine
             assert waited
+
+
+def test_a_device_that_fails_is_passed_over_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(
+        devices, "try_device", lambda device: "no kernel image" if device.type == "cuda" else ""
+    )
+    assert find_device("auto") == (CPU, "cuda:0 failed (no kernel image), so it trains on cpu.")
+    with pytest.raises(ConfigError, match=r"cuda:0 failed \(no kernel image\)\. Use --device auto or cpu"):
+        find_device("cuda")
+
+
+def test_another_device_than_before_is_said() -> None:
+    assert find_device("cpu", before="cpu") == (CPU, "")
+    assert "trained on cuda:0 before" in find_device("cpu", before="cuda:0")[1]
+
+
+def test_a_device_is_tried_by_training_on_it() -> None:
+    assert devices.try_device(CPU) == ""
+    assert devices.try_device(torch.device("cuda", 0)) != "" or torch.cuda.is_available()

@@ -19,6 +19,7 @@ from medgan.runs.record import FAILED, FINISHED, QUEUED, STOPPED, Run, Status
 from medgan.training.devices import reserve
 from medgan.training.loop import train
 from medgan.training.saving import TENSORS
+from medgan.training.step import GanStep, StepResult
 from tests.training.watching import LOSSES, MakeRequest, Watcher
 
 
@@ -79,7 +80,9 @@ def test_losses_that_are_no_longer_numbers_end_it_and_are_not_saved(
     request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = request_for(learning_rate=1e20, checkpoint_every=1, iterations=50)
-    with pytest.raises(RunError, match=r"no longer numbers at step \d+.*another seed"):
+    with pytest.raises(
+        RunError, match=r"no longer numbers \(at step \d+\).*lower learning rate.*another seed"
+    ):
         train(request)
     run = Run(request.run)
     assert run.status().state == FAILED
@@ -89,21 +92,35 @@ def test_losses_that_are_no_longer_numbers_end_it_and_are_not_saved(
     )
 
 
-def test_running_out_of_memory_names_a_smaller_batch(
-    request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fits", "says"),
+    [
+        (5, r"Out of memory on cpu at batch size 12; batch size 3 fits: start .* --batch-size 3\."),
+        (0, "not even batch size 2 fits: start a new run with a smaller preset"),
+    ],
+)
+def test_running_out_of_memory_names_the_batch_that_fits(
+    request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch, fits: int, says: str
 ) -> None:
-    def fail(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+    do_step = GanStep.__call__
 
-    monkeypatch.setattr("medgan.training.step.GanStep.__call__", fail)
-    with pytest.raises(RunError, match=r"Out of memory at batch size 4; .*batch size 2"):
-        train(request_for())
-    assert Run(request_for().run).status().state == FAILED
+    def limited(step: GanStep, real: torch.Tensor, noise: torch.Tensor) -> StepResult:
+        if len(real) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return do_step(step, real, noise)
+
+    monkeypatch.setattr(GanStep, "__call__", limited)
+    with pytest.raises(RunError, match=says):
+        train(request_for(batch_size=12))
+    status = Run(request_for().run).status()
+    assert status.state == FAILED
+    assert "Nothing was saved yet." in status.message
 
 
-def test_two_checkpoints_stay(request_for: MakeRequest) -> None:
+def test_three_checkpoints_stay(request_for: MakeRequest) -> None:
     train(request_for(checkpoint_every=1))
-    assert [path.name for path in Run(request_for().run).checkpoints()] == ["step-000006", "step-000007"]
+    names = [path.name for path in Run(request_for().run).checkpoints()]
+    assert names == ["step-000005", "step-000006", "step-000007"]
 
 
 def test_a_second_training_in_the_same_folder_is_refused(request_for: MakeRequest) -> None:
@@ -127,7 +144,7 @@ def test_a_training_that_is_stopped_while_it_waits_for_the_device_has_trained_no
     def interrupted() -> bool:
         return any(report.state == QUEUED for report in watcher.reports)
 
-    with reserve(torch.device("cpu"), lambda: True):
+    with reserve(torch.device("cpu"), lambda _: True):
         status = train(request_for(), interrupted=interrupted, report=watcher.report)
     queued = next(report for report in watcher.reports if report.state == QUEUED)
     assert "another training is using cpu" in queued.message

@@ -15,7 +15,7 @@ from medgan.runs.record import FAILED, FINISHED, INTERRUPTED, STOPPED, Run
 from medgan.training.devices import reserve
 from medgan.training.loop import train
 from medgan.training.saving import TENSORS
-from tests.training.watching import MakeRequest, Watcher, losses, training_tensors, watch
+from tests.training.watching import Killed, MakeRequest, Watcher, losses, training_tensors, watch
 
 
 @pytest.mark.parametrize("k", [1, 3, 6])
@@ -56,13 +56,14 @@ def test_after_a_crash_it_goes_on_from_the_last_checkpoint_and_forgets_what_came
     train(whole)
     settings = {"checkpoint_every": 2, "sample_every": 1}
     crashed = request_for("crashed", **settings)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(Killed):
         watch(crashed, crash_at=5)
     run = Run(crashed.run)
     status = run.status()
     assert status.state == FAILED
     assert status.resumable
-    assert "ZeroDivisionError: a bug" in status.message
+    assert "A bug ended it: Killed" in status.message
+    assert "Everything up to step 4 is saved." in status.message
     assert [path.name for path in run.checkpoints()] == ["step-000002", "step-000004"]
 
     watcher = Watcher()
@@ -78,7 +79,7 @@ def test_after_a_crash_it_goes_on_from_the_last_checkpoint_and_forgets_what_came
 def test_a_run_that_died_before_its_first_checkpoint_starts_again_when_resumed(
     request_for: MakeRequest,
 ) -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(Killed):
         watch(request_for(), crash_at=2)
     assert Run(request_for().run).latest() is None
     assert train(request_for(resume=True)).state == FINISHED
@@ -141,13 +142,13 @@ def test_when_no_checkpoint_can_be_read_it_says_so_and_deletes_nothing(request_f
     with pytest.raises(CheckpointError, match=r"step-000005/training\.safetensors is not a safetensors file"):
         train(request_for(resume=True))
     assert run.status().state == FAILED
-    assert [path.name for path in run.checkpoints()] == ["step-000004", "step-000005"]
+    assert [path.name for path in run.checkpoints()] == ["step-000002", "step-000004", "step-000005"]
 
 
 def test_a_resumed_run_shows_its_progress_from_the_first_report(request_for: MakeRequest) -> None:
     watch(request_for(), stop_at=4)
     watcher = Watcher()
-    with reserve(torch.device("cpu"), lambda: True):
+    with reserve(torch.device("cpu"), lambda _: True):
         train(request_for(resume=True), interrupted=lambda: len(watcher.reports) > 1, report=watcher.report)
     assert watcher.reports[-1].state == STOPPED
     assert watcher.reports[-1].step == 4

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.errors import CheckpointError
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.info import ModelInfo
-from medgan.training.saving import STATE, TENSORS, restore, save
+from medgan.training.saving import STATE, TENSORS, NotFinite, Progress, restore, snapshot, write
 from medgan.training.step import GanStep
 
 MODEL = ModelConfig(channels=3, size=64, ngf=8, ndf=8, latent=16)
@@ -31,6 +32,13 @@ def learn(step: GanStep, k: int) -> None:
     step(real, torch.randn(4, MODEL.latent, generator=generator))
 
 
+def save(folder: Path, step: GanStep, done: int = 2, **progress: Any) -> None:
+    info = ModelInfo(MODEL, {"step": done})
+    write(
+        folder, snapshot(step, [torch.tensor([1.5, 2.5])], Progress(done, **progress), step.generator, info)
+    )
+
+
 @pytest.fixture
 def trained() -> GanStep:
     step = new_step()
@@ -42,7 +50,7 @@ def trained() -> GanStep:
 @pytest.fixture
 def checkpoint(trained: GanStep, tmp_path: Path) -> Path:
     folder = tmp_path / "step-000002"
-    save(folder, trained, trained.generator, ModelInfo(MODEL, {"step": 2}), 2)
+    save(folder, trained)
     return folder
 
 
@@ -54,7 +62,7 @@ def change(folder: Path, edit: Callable[[dict[str, Tensor]], object]) -> None:
 
 def test_everything_comes_back_bit_for_bit(trained: GanStep, checkpoint: Path) -> None:
     other = new_step(seed=9)
-    assert restore(checkpoint, other) == 2
+    assert restore(checkpoint, other)[0].step == 2
     for mine, theirs in (
         (trained.generator, other.generator),
         (trained.discriminator, other.discriminator),
@@ -159,9 +167,63 @@ def test_a_save_that_fails_leaves_nothing_that_looks_like_a_checkpoint(
 
     monkeypatch.setattr("medgan.training.saving.save_file", full)
     with pytest.raises(OSError, match="No space left"):
-        save(tmp_path / "step-000002", trained, trained.generator, ModelInfo(MODEL), 2)
+        save(tmp_path / "step-000002", trained)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_training_json_says_the_step(checkpoint: Path) -> None:
-    assert json.loads((checkpoint / STATE).read_text("utf-8")) == {"step": 2}
+def test_progress_and_the_window_of_figures_come_back(trained: GanStep, tmp_path: Path) -> None:
+    known = {
+        "seconds": 7.5,
+        "best": {"step": 1, "score": 0.5},
+        "observed": {"kid": 1},
+        "observers": {"kid": [3]},
+    }
+    save(tmp_path / "step-000002", trained, **known)
+    progress, window = restore(tmp_path / "step-000002", new_step())
+    assert progress == Progress(2, **known)
+    assert [row.tolist() for row in window] == [[1.5, 2.5]]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read(checkpoint: Path) -> None:
+    (checkpoint / STATE).write_text('{"step": 2, "of another version": 1}')
+    change(checkpoint, lambda tensors: [tensors.pop(name) for name in ("window", "random.cpu")])
+    assert restore(checkpoint, new_step()) == (Progress(2), [])
+
+
+def test_the_global_random_state_goes_on_where_it_was(trained: GanStep, tmp_path: Path) -> None:
+    save(tmp_path / "step-000002", trained)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    restore(tmp_path / "step-000002", new_step())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_an_average_of_the_generator_is_kept_and_the_one_to_sample_from(
+    trained: GanStep, tmp_path: Path
+) -> None:
+    trained.ema = copy.deepcopy(trained.generator)
+    learn(trained, 2)
+    assert trained.sampler() is trained.ema
+    save(tmp_path / "step-000003", trained, 3)
+    other = new_step(seed=9)
+    other.ema = copy.deepcopy(other.generator)
+    restore(tmp_path / "step-000003", other)
+    pairs = zip(trained.ema.state_dict().values(), other.ema.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_snapshot_does_not_change_while_training_goes_on(trained: GanStep, tmp_path: Path) -> None:
+    shot = snapshot(trained, [], Progress(2), trained.generator, ModelInfo(MODEL))
+    write(tmp_path / "before", shot)
+    learn(trained, 2)
+    write(tmp_path / "after", shot)
+    before, after = (load_file(tmp_path / name / TENSORS) for name in ("before", "after"))
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+def test_weights_that_are_no_numbers_are_not_written(trained: GanStep, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(trained.discriminator.parameters()).view(-1)[0] = float("nan")
+    with pytest.raises(NotFinite, match="discriminator"):
+        save(tmp_path / "step-000002", trained)
+    assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,10 @@ MakeRequest = Callable[..., Request]
 LOSSES = ("loss_d", "loss_g", "d_real", "d_fake")
 
 
+class Killed(BaseException):
+    """As if the process had been killed: nothing can be saved any more."""
+
+
 class Watcher:
     """Follows a training by its reports, and interrupts it (or crashes it) at a step."""
 
@@ -30,7 +34,7 @@ class Watcher:
     def interrupted(self) -> bool:
         step = self.reports[-1].step if self.reports else 0
         if self.crash_at is not None and step >= self.crash_at:
-            raise ZeroDivisionError("a bug")
+            raise Killed
         return self.stop_at is not None and step >= self.stop_at
 
 

@@ -28,8 +28,8 @@ from medgan.ui import jobs as jobs_module
 from medgan.ui import parts, pictures, uploads
 from medgan.ui.intake import Intake, begin, find
 from medgan.ui.jobs import Jobs
-from medgan.ui.sources import hub_repo
-from medgan.ui.text import plain
+from medgan.ui.sources import hub_repo, local_path
+from medgan.ui.text import on_the_page, plain, sentence
 from medgan.workspace import Workspace
 from tests.data.samples import encoded, picture
 
@@ -67,7 +67,7 @@ def test_the_demo_set_is_made_by_a_process_and_shown(workspace: Path) -> None:
     made = Dataset(workspace / "datasets" / "demo-chest-ct")
     assert sum(made.info["splits"].values()) == 20
     assert any("is ready" in box.value for box in app.success)
-    assert not list((workspace / "uploads").iterdir())
+    assert not files_in(workspace / "uploads")
 
 
 def test_a_zip_is_checked_at_once_and_becomes_a_data_set_with_its_folders_as_classes(workspace: Path) -> None:
@@ -79,8 +79,8 @@ def test_a_zip_is_checked_at_once_and_becomes_a_data_set_with_its_folders_as_cla
     made = Dataset(workspace / "datasets" / "lesions")
     assert set(made.info["classes"]) == {"benign", "malignant"}
     assert [row["file"] for row in made.report["rejected"]] == ["malignant/broken.png"]
-    assert any("1 file" in box.value for box in app.success)
-    assert not list((workspace / "uploads").iterdir()), "the upload is deleted once it is a data set"
+    assert any("1 file was left out" in box.value for box in app.success)
+    assert not files_in(workspace / "uploads"), "the upload is deleted once it is a data set"
 
 
 def test_what_is_chosen_on_the_page_is_what_is_made(workspace: Path) -> None:
@@ -119,6 +119,164 @@ def test_a_name_that_is_taken_loses_nothing(phantoms: Dataset) -> None:
     press(app, "Make this data set")
     assert "already" in app.error[0].value
     assert Dataset(phantoms.folder).info == phantoms.info
+
+
+# ---- what stands in the way of Make
+
+
+def make_button(app: AppTest) -> Any:
+    return next(b for b in app.button if b.label == "Make this data set")
+
+
+def test_there_is_one_make_and_it_stands_above_all_choices(space: Workspace) -> None:
+    app = open_page(intake=scanned(space).id)
+    assert [b.label for b in app.button].count("Make this data set") == 1
+    assert not make_button(app).disabled
+    names = [e.label or e.type for e in app.main if hasattr(e, "label")]
+    assert names.index("Make this data set") < names.index("Shape")
+
+
+def test_a_set_that_cannot_be_divided_says_so_at_make_and_offers_another_division(space: Workspace) -> None:
+    trouble = "All images are in one *group*."
+    advice = [{"level": "warning", "text": trouble}, {"level": "info", "text": "Fine otherwise."}]
+    intake = scanned(space, trouble=trouble, advice=advice, splits={}, leak_check=None)
+    app = open_page(intake=intake.id)
+    assert make_button(app).disabled
+    assert [box.value for box in app.warning] == [r"All images are in one \*group\*\."], "told once"
+    app.slider[0].set_value((50, 75)).run()
+    assert make_button(app).disabled
+    assert "Check again" in app.warning[0].value
+    assert not next(b for b in app.button if b.label == "Check again with these settings").disabled
+
+
+def choose_pattern(app: AppTest, pattern: str) -> None:
+    next(r for r in app.radio if r.label == "Groups").set_value("pattern").run()
+    next(t for t in app.text_input if t.label == "Pattern").set_value(pattern).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("pattern", ["", "([", "nowhere", "png"])
+def test_a_pattern_that_cannot_be_used_stops_make_and_changes_nothing(space: Workspace, pattern: str) -> None:
+    intake = scanned(space)
+    app = open_page(intake=intake.id)
+    choose_pattern(app, pattern)
+    assert make_button(app).disabled
+    assert any("pattern" in box.value for box in app.warning), "the reason stands at Make"
+    assert intake.settings() == intake.scanned_with()
+    choose_pattern(app, r"^(\w+)/")
+    assert not make_button(app).disabled
+    assert intake.settings().group == r"^(\w+)/"
+
+
+def test_a_broken_pattern_is_quoted_as_it_is_and_not_as_markdown(space: Workspace) -> None:
+    app = open_page(intake=scanned(space).id)
+    choose_pattern(app, "*a*(")
+    assert r"\*a\*\(" in app.error[0].value
+
+
+def test_black_above_white_stops_make_and_keeps_the_window(space: Workspace) -> None:
+    intake = scanned(space, deep=2, hu=2)
+    app = open_page(intake=intake.id)
+    control(app, "Window").set_value("lung").run()
+    control(app, "Window").set_value("own").run()
+    assert intake.settings().window == "-160,240"
+    next(n for n in app.number_input if n.label == "White at").set_value(-500.0).run()
+    assert make_button(app).disabled
+    assert next(b for b in app.button if b.label == "Check again with these settings").disabled
+    assert any("below white" in box.value for box in app.warning)
+    assert intake.settings().window == "-160,240"
+
+
+def test_no_part_that_is_needed_can_be_chosen_away(space: Workspace) -> None:
+    app = open_page(intake=scanned(space).id)
+    assert (app.slider[0].min, app.slider[0].max) == (5, 95)
+    app.slider[0].set_value((95, 95)).run()
+    assert not app.error
+    assert make_button(app).disabled is False, "5 % of 12 pictures is one"
+    app.slider[0].set_value((70, 70)).run()
+    assert not make_button(app).disabled
+
+
+def test_a_part_that_would_be_empty_is_told_in_words_of_the_page(space: Workspace) -> None:
+    app = open_page(intake=scanned(space, accepted=8).id)
+    app.slider[0].set_value((50, 95)).run()
+    assert make_button(app).disabled
+    assert any(r"5 % of 8 pictures is none to judge" in box.value for box in app.warning)
+    assert not any("split" in box.value for box in [*app.warning, *app.error])
+
+
+# ---- a Make that failed, was left, or is watched twice
+
+
+def with_make(intake: Intake, state: str, out: Path | None = None) -> None:
+    intake.make.folder.mkdir()
+    intake.make.write_status(Status(state=state, message="No space is left on the disk."))
+    status = json.loads((intake.make.folder / "status.json").read_text())
+    (intake.make.folder / "status.json").write_text(json.dumps(status | {"pid": 1, "pid_started": 1.0}))
+    (intake.make.folder / "choices.json").write_text(json.dumps(intake.settings().to_json()))
+    if out is not None:
+        intake.note(out=str(out))
+
+
+def test_why_a_make_failed_is_said_only_while_the_same_is_chosen(space: Workspace) -> None:
+    intake = scanned(space)
+    with_make(intake, "failed")
+    app = open_page(intake=intake.id)
+    assert "No space" in app.error[0].value
+    control(app, "Shape").set_value("pad").run()
+    assert not app.error
+    control(app, "Shape").set_value("crop").run()
+    assert "No space" in app.error[0].value
+
+
+def test_a_new_check_forgets_how_the_last_make_ended(space: Workspace) -> None:
+    intake = scanned(space)
+    with_make(intake, "failed")
+    app = open_page(intake=intake.id)
+    control(app, "Shape").set_value("pad").run()
+    press(app, "Check again with these settings")
+    app = settled(app)
+    control(app, "Shape").set_value("crop").run()
+    assert not app.error
+    assert not intake.make.folder.exists()
+
+
+def test_an_upload_that_became_a_set_unwatched_is_not_called_unfinished(
+    space: Workspace, phantoms: Dataset
+) -> None:
+    intake = scanned(space)
+    with_make(intake, FINISHED, phantoms.folder)
+    app = open_page()
+    assert not any(b.label == "Go on" for b in app.button)
+    assert not files_in(space.uploads)
+
+
+def test_every_tab_that_watched_a_make_is_told_that_the_set_is_ready(
+    space: Workspace, phantoms: Dataset
+) -> None:
+    intake = scanned(space)
+    with_make(intake, FINISHED, phantoms.folder)
+    for app in (open_page(intake=intake.id), open_page(intake=intake.id)):
+        assert any("is ready" in box.value for box in app.success)
+        assert "intake" not in app.query_params
+        assert not any("is ready" in box.value for box in app.run().success), "once each"
+
+
+def test_a_set_that_was_deleted_meanwhile_is_told(space: Workspace) -> None:
+    intake = scanned(space)
+    with_make(intake, FINISHED, space.datasets / "gone")
+    app = open_page(intake=intake.id)
+    assert "gone again" in app.info[0].value
+    assert any(b.label == "Make this data set" for b in app.button), "and one can begin anew"
+
+
+def test_an_upload_that_another_tab_deleted_is_told(space: Workspace) -> None:
+    intake = scanned(space)
+    app = open_page(intake=intake.id)
+    intake.delete()
+    app.run()
+    assert not app.exception
+    assert "was deleted" in app.info[0].value
 
 
 # ---- what survives
@@ -285,6 +443,17 @@ def test_a_source_that_went_away_leaves_the_findings(space: Workspace) -> None:
     assert metric(app, "Usable pictures") == "12"
 
 
+def test_the_gravest_advice_is_in_sight_and_the_rest_is_counted(space: Workspace) -> None:
+    advice = [
+        {"level": "info", "text": "Good."},
+        {"level": "warning", "text": "First."},
+        {"level": "warning", "text": "Second."},
+    ]
+    app = open_page(intake=scanned(space, advice=advice).id)
+    assert app.warning[0].value == r"First\."
+    assert "1 warning and 1 note more" in [e.label for e in app.expander]
+
+
 # ---- patterns
 
 
@@ -371,11 +540,69 @@ def test_names_are_shown_as_they_are_and_not_as_markdown() -> None:
     assert plain("رئة") == "\u2068رئة\u2069"
 
 
+def test_each_name_from_right_to_left_is_fenced_by_itself_in_a_sentence() -> None:
+    text = "Fewer than 50 images in ورم حميد (26), سليم 2 ب (3) and x_y."
+    assert sentence(text) == (
+        "Fewer than 50 images in \u2068ورم حميد\u2069 \\(26\\), \u2068سليم 2 ب\u2069 \\(3\\) and x\\_y\\."
+    )
+
+
+def test_the_page_speaks_of_no_option_of_the_command_line() -> None:
+    for text in (
+        "The smallest of 2 groups has 10 images; give test a larger share with --split, or add images.",
+        "No image names its patient. Give a table with --labels that has a column, or use --group auto.",
+        "--split 0.5/0.25/0.25 of 4 images leaves too few for train; add images.",
+    ):
+        assert "--" not in on_the_page(text)
+    assert on_the_page("a -- b --x.png") == "a -- b --x.png"
+
+
+def test_advice_with_names_from_right_to_left_keeps_its_figures_in_place(space: Workspace) -> None:
+    advice = [{"level": "warning", "text": "Few in رئة (12)."}]
+    app = open_page(intake=scanned(space, advice=advice).id)
+    assert app.warning[0].value == "Few in \u2068رئة\u2069 \\(12\\)\\."
+
+
 @pytest.mark.parametrize(
-    "text", ["owner/name", "hub:datasets/owner/name", "https://huggingface.co/datasets/owner/name/"]
+    "text",
+    [
+        "owner/name",
+        "hub:datasets/owner/name",
+        "https://huggingface.co/datasets/owner/name/",
+        "https://huggingface.co/datasets/owner/name/tree/main",
+        "https://huggingface.co/datasets/owner/name/tree/main/data",
+        "huggingface.co/datasets/owner/name/viewer/default/train?p=1#row",
+        "'owner/name'",
+    ],
 )
 def test_a_data_set_of_the_hub_is_understood_in_every_form(text: str) -> None:
     assert hub_repo(text) == "owner/name"
+
+
+def test_the_address_of_another_revision_names_that_revision() -> None:
+    address = "https://huggingface.co/datasets/owner/name/tree/"
+    assert hub_repo(address + "v1.2/data") == "owner/name@v1.2"
+    assert hub_repo(address + "refs%2Fconvert%2Fparquet") == "owner/name@refs/convert/parquet"
+
+
+def test_a_path_may_stand_in_quotes(tmp_path: Path) -> None:
+    folder = tmp_path / "my images"
+    folder.mkdir()
+    assert local_path(f' "{folder}" ') == folder.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "Write the path"),
+        ('""', "Write the path"),
+        ("/no/[x]", r"/no/\[x\] is not there"),
+        ("a" * 5000, "is not there"),
+    ],
+)
+def test_a_path_that_is_none_is_told(text: str, words: str) -> None:
+    with pytest.raises(MedGANError, match=words):
+        local_path(text)
 
 
 @pytest.mark.parametrize("text", ["", "name", "a/b/c", "owner/na me"])
@@ -421,6 +648,11 @@ def settled(app: AppTest, seconds: float = 120.0) -> AppTest:
         app.run()
         assert not app.exception
     return app
+
+
+def files_in(uploads: Path) -> list[Path]:
+    """What lies there but for the notes of what became of uploads."""
+    return [path for path in uploads.rglob("*") if path.is_file() and path.name != "intake.json"]
 
 
 def only(folder: Path) -> Path:

@@ -71,6 +71,7 @@ def decode_dicom(data: bytes, options: Decoding) -> Decoded:
         dropped=dropped,
         flags=flags,
         patient=patient,
+        study=_text(dataset, "StudyInstanceUID") or _text(dataset, "SeriesInstanceUID") or None,
         skipped=skipped,
     )
 
@@ -155,8 +156,8 @@ def _flags(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _patient(dataset: Dataset) -> str | None:
-    number = _text(dataset, "PatientID")
-    return f"{_text(dataset, 'IssuerOfPatientID')}/{number}" if number else None
+    """The id alone: who issued it is filled in here and there, and one patient must stay one."""
+    return _text(dataset, "PatientID") or None
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE = "PALETTE COLOR"
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_OTHERS = ("HSV", "ARGB", "CMYK", "XYB", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
+"""Kinds that DICOM has or had. Anything else is the file's own text, which is not repeated."""
 _JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _JPEG2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
 _RLE = "1.2.840.10008.1.2.5"
@@ -53,9 +55,9 @@ class Pixels:
         """DataError if the pixels are of a kind that cannot be read, or are not all there."""
         known = (*_GREY, _PALETTE) if self.samples == 1 else _COLOURS
         if self.samples not in (1, 3) or self.photometric not in known:
-            raise DataError(
-                f"holds pixels of a kind that is not read ({self.photometric}, {self.samples} a pixel)"
-            )
+            told = self.photometric in (*_GREY, _PALETTE, *_COLOURS, *_OTHERS)
+            kind = self.photometric if told else "an unknown kind"
+            raise DataError(f"holds pixels of a kind that is not read ({kind}, {self.samples} a pixel)")
         self._check_packing()
         if not self.syntax.is_encapsulated and not self.is_float:
             values = self.rows * self.columns * self.samples * self.frames
@@ -154,7 +156,8 @@ class Pixels:
             available = get_decoder(self.syntax).is_available
         except NotImplementedError:
             available = False
-        name = self.syntax.name.split(",")[0].replace(" Image Compression", "")
+        known = self.syntax.name if self.syntax.name != self.syntax else "an unknown kind"
+        name = known.split(",")[0].replace(" Image Compression", "")
         if self.syntax in _JPEG[1:] and self.stored != 8:
             available, name = False, "12-bit JPEG"
         if self.syntax in _JPEG2000 and self.samples == 3 and self.stored > 8:

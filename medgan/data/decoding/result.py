@@ -46,5 +46,7 @@ class Decoded:
     flags: tuple[str, ...] = ()
     """For the user to look at: "burned-in annotation", "secondary capture", …"""
     patient: str | None = None
-    """The raw patient id with its issuer; to be hashed at once and never written."""
+    """The raw patient id; to be hashed at once and never written."""
+    study: str | None = None
+    """The study's number, for sets that name no patient; to be hashed likewise."""
     skipped: list[int] = field(default_factory=list)

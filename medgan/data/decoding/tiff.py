@@ -96,6 +96,8 @@ def _reader(data: bytes, file: Any, first: Any) -> Callable[[int], Any]:
         return _PillowPages(data)
     if first.sampleformat not in _NUMBERS:
         raise DataError("holds numbers of a kind that is not read (complex or undefined)")
+    if not isinstance(first.samplesperpixel, int):
+        raise DataError(DAMAGED)
     if first.samplesperpixel not in (1, 2, 3, 4) or (first.samplesperpixel > 2 and first.photometric != _RGB):
         raise DataError(f"has {first.samplesperpixel} deep channels that are not red, green and blue")
     if first.compression in _PLAIN + _DEFLATE + _PACKBITS and first.predictor in (1, 2):
@@ -104,7 +106,8 @@ def _reader(data: bytes, file: Any, first: Any) -> Callable[[int], Any]:
         pages = _PillowPages(data)
         unsigned = first.bitspersample == 32 and first.sampleformat == 1
         return lambda n: _numbers(pages(n), unsigned)
-    name = getattr(first.compression, "name", str(first.compression))
+    # of an unknown packing it is what the file says, which need not be a number
+    name = getattr(first.compression, "name", "an unknown packing")
     raise DataError(
         f"holds {first.bitspersample}-bit values packed with {name}, which cannot be read; "
         "save it without compression"

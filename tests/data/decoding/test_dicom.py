@@ -46,7 +46,7 @@ def test_what_tells_who_the_patient_is_is_counted_and_the_id_given_for_hashing()
     )
     decoded = opened(data)
     assert decoded.dropped == ("patient name", "patient id", "birth date", "institution")
-    assert decoded.patient == "UKE/17"
+    assert decoded.patient == "17"
     assert opened(dicom(ramp(SHAPE, "u2"))).patient is None
     assert opened(dicom(ramp(SHAPE, "u2"))).dropped == ()
 
@@ -149,6 +149,18 @@ def test_run_lengths_that_go_on_and_on_are_not_unpacked() -> None:
 def test_pixels_of_unknown_colours_are_refused_by_name() -> None:
     data = dicom(np.asarray(picture(0)), PhotometricInterpretation="HSV")
     with pytest.raises(DataError, match=r"pixels of a kind that is not read \(HSV, 3 a pixel\)"):
+        opened(data)
+
+
+def test_text_where_colours_or_packing_should_stand_is_not_repeated() -> None:
+    data = dicom(np.asarray(picture(0)), PhotometricInterpretation="DOE JANE")
+    with pytest.raises(DataError, match=r"kind that is not read \(an unknown kind, 3 a pixel\)"):
+        opened(data)
+    packing = JPEGBaseline8Bit.encode().ljust(23, b"\0")
+    packed = shipped("SC_rgb_jpeg_dcmtk.dcm")
+    assert packing.rstrip(b"\0") in packed
+    data = packed.replace(packing.rstrip(b"\0"), b"1.2.3.4.17.04.1970.5.6"[: len(packing.rstrip(b"\0"))], 1)
+    with pytest.raises(DataError, match="is packed as an unknown kind, which cannot be unpacked here"):
         opened(data)
 
 

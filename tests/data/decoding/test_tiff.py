@@ -201,13 +201,27 @@ def test_too_many_pages_name_the_limit() -> None:
 # what cannot be used
 
 
-def test_deep_colour_in_a_packing_that_cannot_be_unpacked_is_named() -> None:
+@pytest.mark.parametrize("number, name", [(5, "LZW"), (1970, "an unknown packing")])
+def test_deep_colour_in_a_packing_that_cannot_be_unpacked_is_named(number: int, name: str) -> None:
     data = bytearray(tiff(ramp((*SHAPE, 3)), photometric="rgb", compression="zlib"))
     with TiffFile(io.BytesIO(bytes(data))) as opened:
         at = opened.pages[0].tags["Compression"].valueoffset
-    data[at : at + 2] = (5).to_bytes(2, "little")
-    with pytest.raises(DataError, match="holds 16-bit values packed with LZW, which cannot be read; save it"):
+    data[at : at + 2] = number.to_bytes(2, "little")
+    with pytest.raises(
+        DataError, match=f"holds 16-bit values packed with {name}, which cannot be read; save"
+    ):
         decode(bytes(data), "x")
+
+
+@pytest.mark.parametrize("tag", ["Compression", "SamplesPerPixel", "BitsPerSample"])
+def test_text_where_a_number_should_stand_is_not_repeated(tag: str) -> None:
+    data = bytearray(tiff(ramp((*SHAPE, 3)), photometric="rgb", compression="zlib"))
+    with TiffFile(io.BytesIO(bytes(data))) as opened:
+        at = opened.pages[0].tags[tag].offset
+    data[at + 2 : at + 12] = (2).to_bytes(2, "little") + (4).to_bytes(4, "little") + b"Doe\0"
+    with pytest.raises(DataError) as caught:
+        [picture.image for picture in decode(bytes(data), "x").pictures]
+    assert "Doe" not in str(caught.value)
 
 
 def test_many_channels_that_are_no_colours_are_refused() -> None:

@@ -1,0 +1,132 @@
+"""The observer of every training: samples beside the validation images, the discriminator beside images it
+has not seen, in figures and words; the best checkpoint, and when it is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from medgan.data.split import VALIDATION
+from medgan.errors import MetricError
+from medgan.generation.sampling import BATCH, sample
+from medgan.images import to_float
+from medgan.metrics.features import choose
+from medgan.training.monitor_words import Circumstances, words
+from medgan.training.monitors import EVALUATE_EVERY, EarlyStopping, Readings, overfitting_gap, sign_mean
+from medgan.training.observers import CutShort, Finding, Moment, Observer, Scene
+from medgan.training.reference import SAMPLES, Reference
+
+SAMPLES_ON_CPU = 256
+"""A thousand would take a processor as long as a twelfth of the training between two evaluations."""
+FEWEST = 10
+"""Validation images below which no distance to them means anything."""
+LOGITS = 256
+"""Images of each kind that the discriminator is asked about."""
+
+
+class HeldOut:
+    """Evaluates every 10,000 images. Only the training and the validation part are looked at: the test part
+    stays for the scorecard."""
+
+    name = "held-out"
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.every = max(1, EVALUATE_EVERY // scene.train.batch_size)
+        self.stopping = EarlyStopping()
+        self.validation = scene.data.part(VALIDATION)
+        self.samples = SAMPLES_ON_CPU if scene.device.type == "cpu" else SAMPLES
+        self._reference: Reference | None = None
+
+    def observe(self, moment: Moment) -> Finding:
+        """Readings, what they mean, whether this is the best so far, and whether to end. Nothing before the
+        first 10,000 images: every training begins badly."""
+        if moment.images_seen < EVALUATE_EVERY:
+            return Finding()
+        images = self._sample(moment)
+        readings = self._measured(images, moment)
+        decision = self.stopping.observe(moment.done, moment.images_seen, readings)
+        about = Circumstances(len(self.scene.images), len(self.validation), moment.images_seen)
+        stop = decision.stop and self.scene.train.stop_on == "kid"
+        reason = decision.reason or ""
+        said = [] if stop else [reason.removeprefix("Stopped: ").capitalize()]
+        return Finding(
+            figures={name: value for name, value in readings.to_json().items() if isinstance(value, float)},
+            warnings=[*filter(None, said), *(caution.text for caution in words(readings, about))],
+            score=readings.kid if decision.best else None,
+            end=reason if stop else "",
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, as JSON values."""
+        return self.stopping.state_dict()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` gave."""
+        self.stopping.load_state_dict(state)
+
+    def _sample(self, moment: Moment) -> np.ndarray:
+        generator, drawn = moment.sampler(), []
+        for start in range(0, self.samples, BATCH):
+            if moment.called_away():
+                raise CutShort
+            drawn.append(sample(generator, range(start, start + BATCH)))
+        return np.concatenate(drawn)
+
+    def _measured(self, images: np.ndarray, moment: Moment) -> Readings:
+        if len(self.validation) < FEWEST:
+            raise MetricError(
+                f"The set holds {len(self.validation)} images for validation, and {FEWEST} or more are "
+                "needed to see how good the images are; prepare it again with a larger part (--split)."
+            )
+        figures = self._reals().measure(images).to_json()
+        return Readings.from_json(figures | self._discriminator(images, moment))
+
+    def _reals(self) -> Reference:
+        """With their features, computed when first needed."""
+        if self._reference is None:
+            self._reference = Reference(
+                choose().network,
+                train=self.scene.images,
+                heldout=self.validation,
+                seed=self.scene.train.seed,
+                device=self.scene.device,
+            )
+        return self._reference
+
+    def _discriminator(self, fake: np.ndarray, moment: Moment) -> dict[str, float]:
+        """What it says of training, unseen and generated images, in eval mode and fp32."""
+        with _judging(moment.step.discriminator) as judge:
+            train, heldout, false = (
+                self._logits(judge, part) for part in (self.scene.images, self.validation, fake)
+            )
+        means = (float(logits.mean()) for logits in (train, heldout, false))
+        gap = overfitting_gap(**dict(zip(("train", "heldout", "fake"), means, strict=True)))
+        found = {"real_sign": float(sign_mean(train))}
+        return found if gap is None else found | {"gap": gap}
+
+    def _logits(self, judge: nn.Module, images: np.ndarray) -> torch.Tensor:
+        chosen = images[:: -(-len(images) // LOGITS)]
+        size = self.scene.train.batch_size
+        batches = [to_float(chosen[at : at + size]) for at in range(0, len(chosen), size)]
+        return torch.cat([judge(batch.to(self.scene.device)).float().flatten() for batch in batches])
+
+
+@contextmanager
+def _judging(discriminator: nn.Module) -> Iterator[nn.Module]:
+    was = discriminator.training
+    try:
+        with torch.no_grad():
+            yield discriminator.eval()
+    finally:
+        discriminator.train(was)
+
+
+def observers(scene: Scene) -> Sequence[Observer]:
+    """The observers of a training."""
+    return (HeldOut(scene),)

@@ -1,0 +1,124 @@
+"""What to train, and the run folder made ready for it: a new one, or the settings of one that goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from medgan import __version__
+from medgan.config import ModelConfig, TrainConfig
+from medgan.data.dataset import Dataset
+from medgan.data.split import TRAIN
+from medgan.errors import DataError, RunError
+from medgan.runs.record import Run
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train. With `resume`, the run folder's own settings count, but for the goal where `train`
+    gives one other than `epochs`. `device` of None is the run's own, or `auto`."""
+
+    dataset: Path
+    run: Path
+    preset: str
+    model: ModelConfig
+    train: TrainConfig
+    device: str | None = None
+    resume: bool = False
+
+
+def settings_of(run: Run) -> dict[str, Any]:
+    """`config.json` of a run; RunError if the folder is none."""
+    saved = run.config()
+    if not {"dataset", "train", "model", "preset"} <= saved.keys():
+        raise RunError(f"{run.folder} is not a run folder; name the one that `train --run` made.")
+    return saved
+
+
+def prepare(run: Run, request: Request) -> tuple[Request, Dataset, np.ndarray]:
+    """Make the run folder, or take the settings of the one that is resumed; and read the images.
+
+    All images for training are read now, uint8 `(N, H, W, C)`: whatever happens to the folder later, the
+    training goes on. DataError where the data set is gone, is another one, or does not fit the model.
+    """
+    saved = settings_of(run) if request.resume else None
+    data = _open(run, request) if saved else Dataset(request.dataset)
+    images = data.part(TRAIN)
+    if saved:
+        return _go_on(run, request, saved, data, images), data, images
+    if data.channels != request.model.channels or data.size != request.model.size:
+        raise DataError(f"{data.name} does not have the model's channels and size; prepare it again.")
+    if not len(images):
+        raise DataError(f"{data.name} has no images for training; prepare it again.")
+    request = replace(request, device=request.device or "auto")
+    run.create(_config(request, data, images))
+    return request, data, images
+
+
+def _open(run: Run, request: Request) -> Dataset:
+    try:
+        return Dataset(request.dataset)
+    except DataError as error:
+        if (request.dataset / "dataset.json").exists():
+            raise
+        raise DataError(
+            f"The data set of {run.name} is no longer in {request.dataset}; put it back, or say where it is "
+            f"now: python -m medgan train FOLDER --run {run.folder} --resume."
+        ) from error
+
+
+def _go_on(run: Run, request: Request, saved: dict[str, Any], data: Dataset, images: np.ndarray) -> Request:
+    known = saved["dataset"]
+    if known["content_sha256"] != data.info["content_sha256"] or known.get("train_sha256") not in (
+        None,
+        digest(images),
+    ):
+        raise DataError(
+            f"{request.dataset} is not the data set that {run.folder} was trained on, though it may have its "
+            "name; name the folder of the right one, or start a new run."
+        )
+    train = TrainConfig.from_json(saved["train"])
+    train = train.with_goal(request.train.goal())
+    moved = saved["dataset"] | {"path": str(request.dataset.resolve())}
+    now = saved | {"train": train.to_json(), "dataset": moved}
+    if now != saved:
+        run.change_config(now)  # the next resume shall know the new goal and place too
+    return replace(
+        request,
+        preset=saved["preset"],
+        model=ModelConfig.from_json(saved["model"]),
+        train=train,
+        device=request.device or str(saved.get("device", "auto")),
+    )
+
+
+def digest(images: np.ndarray) -> str:
+    """sha256 of shape and pixels: tells another set, or another split, under the same name."""
+    sha = hashlib.sha256(repr(images.shape).encode())
+    sha.update(np.ascontiguousarray(images).data)
+    return sha.hexdigest()
+
+
+def _config(request: Request, data: Dataset, images: np.ndarray) -> dict[str, Any]:
+    return {
+        "preset": request.preset,
+        "model": request.model.to_json(),
+        "train": request.train.to_json(),
+        "device": request.device,
+        "dataset": {
+            "path": str(request.dataset.resolve()),
+            "name": data.name,
+            "content_sha256": data.info["content_sha256"],
+            "train_sha256": digest(images),
+            "splits": data.info["splits"],
+            "classes": data.info["classes"],
+        },
+        "versions": {"medgan": __version__, "torch": torch.__version__},
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }

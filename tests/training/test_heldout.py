@@ -1,0 +1,120 @@
+"""The observer of every training, on a tiny model: figures, words, the best so far, nothing changed."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medgan.config import ModelConfig, TrainConfig
+from medgan.data.prepare import store
+from medgan.errors import MetricError
+from medgan.generation.sampling import with_standing_statistics
+from medgan.training import heldout
+from medgan.training.heldout import HeldOut
+from medgan.training.monitors import EVALUATE_EVERY
+from medgan.training.observers import CutShort, Moment, Scene
+from medgan.training.step import GanStep
+from tests.training.conftest import smooth_images
+
+MODEL = ModelConfig(channels=1, size=64, ngf=4, ndf=4, latent=16)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(heldout, "SAMPLES_ON_CPU", 16)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no-weights"))  # the random network then
+
+
+def scene(tmp_path: Path, *, validation: int = 12, stop_on: str = "never") -> Scene:
+    images = smooth_images(40, 1, seed=3)
+    split = f"{36 - validation}/{validation}/4"
+    data = store(images, ["a", "b"] * 20, tmp_path / "data", name="x", split=split)
+    config = TrainConfig(batch_size=4, stop_on=stop_on)
+    return Scene(MODEL, config, data, data.part("train"), torch.device("cpu"))
+
+
+def moment(step: GanStep, *, images: int = EVALUATE_EVERY, called_away: bool = False) -> Moment:
+    made = with_standing_statistics(step.generator, 4)
+    return Moment(images // 4, images, step, lambda: made, lambda: called_away)
+
+
+@pytest.fixture
+def step() -> GanStep:
+    return GanStep(MODEL, TrainConfig(batch_size=4), torch.device("cpu"), torch.float32)
+
+
+def test_it_measures_samples_against_validation_images_and_asks_the_discriminator(
+    tmp_path: Path, step: GanStep
+) -> None:
+    found = HeldOut(scene(tmp_path)).observe(moment(step))
+    assert {"kid", "kid_sd", "diversity", "nearest_ratio", "real_sign"} <= found.figures.keys()
+    assert found.score == found.figures["kid"]
+    assert found.end == ""
+
+
+def test_the_test_part_is_never_looked_at(tmp_path: Path, step: GanStep) -> None:
+    first = HeldOut(scene(tmp_path)).observe(moment(step))
+    array = np.lib.format.open_memmap(tmp_path / "data" / "images.npy", mode="r+")
+    manifest = (tmp_path / "data" / "manifest.csv").read_text().splitlines()[1:]
+    for k, row in enumerate(manifest):
+        if ",test," in row:
+            array[k] = 255
+    array.flush()
+    again = HeldOut(replace(scene_of(tmp_path))).observe(moment(step))
+    assert first.figures == again.figures
+
+
+def scene_of(tmp_path: Path) -> Scene:
+    from medgan.data.dataset import Dataset
+
+    data = Dataset(tmp_path / "data")
+    return Scene(MODEL, TrainConfig(batch_size=4), data, data.part("train"), torch.device("cpu"))
+
+
+def test_looking_changes_nothing_in_the_training(tmp_path: Path, step: GanStep) -> None:
+    before = copy.deepcopy(step.discriminator.state_dict())
+    state = torch.get_rng_state()
+    HeldOut(scene(tmp_path)).observe(moment(step))
+    after = step.discriminator.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert step.discriminator.training and step.generator.training
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_nothing_is_judged_in_the_first_ten_thousand_images(tmp_path: Path, step: GanStep) -> None:
+    found = HeldOut(scene(tmp_path)).observe(moment(step, images=EVALUATE_EVERY - 4))
+    assert not found.figures and not found.warnings and found.score is None
+
+
+def test_too_few_validation_images_are_told(tmp_path: Path, step: GanStep) -> None:
+    with pytest.raises(MetricError, match=r"holds 3 images for validation.*--split"):
+        HeldOut(scene(tmp_path, validation=3)).observe(moment(step))
+
+
+def test_it_gives_way_when_the_training_is_wanted_elsewhere(tmp_path: Path, step: GanStep) -> None:
+    with pytest.raises(CutShort):
+        HeldOut(scene(tmp_path)).observe(moment(step, called_away=True))
+
+
+@pytest.mark.parametrize(("stop_on", "ends"), [("kid", True), ("never", False)])
+def test_it_ends_the_run_only_where_that_is_wanted(
+    stop_on: str, ends: bool, tmp_path: Path, step: GanStep
+) -> None:
+    observer = HeldOut(scene(tmp_path, stop_on=stop_on))
+    found = [observer.observe(moment(step, images=EVALUATE_EVERY * k)) for k in range(1, 8)]
+    assert bool(found[-1].end) is ends
+    assert any("best checkpoint" in sentence for sentence in found[-1].warnings) is not ends
+
+
+def test_what_it_remembers_goes_on_where_it_was(tmp_path: Path, step: GanStep) -> None:
+    here = scene(tmp_path)
+    first = HeldOut(here)
+    first.observe(moment(step))
+    second = HeldOut(here)
+    second.restore(first.state())
+    assert second.observe(moment(step)).score is None  # the same figures are no improvement
