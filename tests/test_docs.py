@@ -23,3 +23,11 @@ def test_every_command_in_the_readme_exists() -> None:
 
     named = set(re.findall(r"python -m medgan (\w+)", (ROOT / "README.md").read_text("utf-8")))
     assert named == set(COMMANDS)
+
+
+def test_every_limit_stands_in_the_docs_with_its_default() -> None:
+    from medgan.data.limits import described, option
+
+    page = (ROOT / "docs" / "data.md").read_text("utf-8")
+    for name, (default, text) in described().items():
+        assert f"| `{option(name)}` | {default:,} | {text} |" in page

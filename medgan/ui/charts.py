@@ -1,4 +1,8 @@
-"""Plotly figures. They take plain rows and return figures; the theme is Streamlit's."""
+"""Plotly figures. They take plain rows and return figures; the theme is Streamlit's.
+
+Plotly takes a pandas that another thread is just importing (the warm-up does) for a whole one, and fails;
+importing it here waits until it is there.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas  # noqa: F401
 import plotly.graph_objects as go
 
 COLOURS = ("#0f8b8d", "#d9722e", "#5b6ee1", "#b0417f", "#7a9e1f", "#c0a016", "#3f88c5", "#8d5a97")
@@ -79,9 +84,10 @@ def with_levels(
 ) -> go.Figure:
     """As `curves`, with a dashed line at each of `levels`, which maps what it says to its height."""
     figure = curves(rows, names, title=title, unit=unit)
-    for (label, height), colour in zip(levels.items(), (COLOURS[5], "#a03030"), strict=False):
+    looks = ((COLOURS[5], "top left"), ("#a03030", "bottom left"))
+    for (label, height), (colour, place) in zip(levels.items(), looks, strict=False):
         line = {"dash": "dash", "width": 1, "color": colour}
-        figure.add_hline(y=height, line=line, annotation_text=label, annotation_position="bottom right")
+        figure.add_hline(y=height, line=line, annotation_text=label, annotation_position=place)
     figure.update_yaxes(rangemode="tozero")
     return figure
 

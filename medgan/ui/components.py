@@ -25,7 +25,7 @@ from medgan.runs.record import (
 )
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
-from medgan.ui.text import sentence
+from medgan.ui.text import plain, sentence
 
 STATE_COLOURS = {
     RUNNING: "green",
@@ -86,7 +86,7 @@ def warn_of_dead_link(key: str, options: Sequence[str], what: str) -> None:
     """Say so when the address names something that is not here; Streamlit drops it in silence."""
     wanted = st.query_params.get(key)
     if wanted and wanted not in options:
-        st.warning(f"There is no {what} `{wanted}` here (any more).", icon=":material/link_off:")
+        st.warning(f"There is no {what} **{plain(wanted)}** here (any more).", icon=":material/link_off:")
 
 
 def dataset_names() -> list[str]:

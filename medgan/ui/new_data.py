@@ -43,7 +43,7 @@ def new_dataset() -> None:
             _announce(current)
         elif current.about().get("demo"):
             _demo_ended(current)
-        elif _ended_well(current.scan) and current.report():
+        elif _to_review(current):
             review(current)
         else:
             _scanning(current)
@@ -51,6 +51,12 @@ def new_dataset() -> None:
 
 def _ended_well(record: Run) -> bool:
     return record.status().state == FINISHED
+
+
+def _to_review(current: Intake) -> bool:
+    """Whether there are findings and nothing has been made of them yet."""
+    working = current.make.status().alive or current.finished
+    return not working and _ended_well(current.scan) and bool(current.report())
 
 
 def _scanning(current: Intake) -> None:
@@ -148,6 +154,8 @@ def _demo_ended(current: Intake) -> None:
 @st.fragment
 def review(current: Intake) -> None:
     """What was found, Make, and what is to be done with it."""
+    if not _to_review(current):  # another tab went on with it
+        st.rerun()
     report, wrong = current.report(), list[str]()
     _title(current, "this is what it holds", over=True)
     with plain_errors():

@@ -7,7 +7,7 @@ meets them first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LARGE = 40 * 2**20
 """Bytes of a file above which the page looks for a smaller one to show."""
+PREVIEW_MEGAPIXELS = 40
+"""Million pixels of a picture above which it is not shown."""
 THUMB = 256
 SLIM = 2
 """How many times longer than wide a picture may be before its thumbnail becomes a square with margins."""
@@ -121,9 +123,11 @@ def _decode(intake: Intake, name: str, window: str) -> tuple[Image, Any]:
 
     record, number = _record_of(records(intake), name)
     slices = ALL if number is None else parse_slices(str(number))
-    options = Decoding(window=parse_window(window), slices=slices, shortest=2 * THUMB)
+    # the server itself decodes here, so less is allowed than in the process that checked the file
+    limits = replace(LIMITS, megapixels=PREVIEW_MEGAPIXELS)
+    options = Decoding(window=parse_window(window), slices=slices, shortest=2 * THUMB, limits=limits)
     try:
-        decoded = decode(record.read(LIMITS), record.name, options)
+        decoded = decode(record.read(options.limits), record.name, options)
         for picture in decoded.pictures:
             return picture.image, decoded
     except OSError as error:

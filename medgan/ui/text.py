@@ -18,6 +18,8 @@ _OPTIONS = [
 ]
 """What sentences say to the command line, and what the page says for it."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&])")
+_ADDRESS = re.compile(r"(www|@)", re.IGNORECASE)
+"""What the browser's Markdown makes a link of by itself, escaped or not, unless a word joiner follows."""
 _RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001eeff]"
 _RUN = re.compile(rf"{_RIGHT_TO_LEFT}+(?:(?:[ _/\\\-'0-9]|\.(?! ))*{_RIGHT_TO_LEFT}+)*")
 """Words from right to left, with what joins them to one name: no comma, no bracket."""
@@ -52,7 +54,8 @@ def _escaped(text: str, longest: int) -> str:
     if len(text) > longest:
         head = longest // 2
         text = f"{text[:head]}…{text[-(longest - head - 1) :]}"
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    escaped = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _ADDRESS.sub("\\1\u2060", escaped)
 
 
 def short(text: str, longest: int = 28) -> str:

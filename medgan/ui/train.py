@@ -13,7 +13,7 @@ from medgan.ui.session import workspace
 from medgan.ui.text import sentence
 from medgan.ui.train_curves import charts, choose_look
 from medgan.ui.train_monitors import best_so_far, monitors
-from medgan.ui.train_runs import deletion, renaming
+from medgan.ui.train_runs import SHOW_NEXT, deletion, renaming
 from medgan.ui.train_samples import samples
 
 REFRESH = 1.0
@@ -59,7 +59,9 @@ def watch() -> None:
         st.info("No run yet. What you start appears here and stays when you close the tab.")
         return
     warn_of_dead_link("run", list(runs), "run")
-    if st.session_state.get("run") not in runs and st.query_params.get("run") not in runs:
+    if st.session_state.get(SHOW_NEXT) in runs:
+        st.session_state["run"] = st.session_state.pop(SHOW_NEXT)
+    elif st.session_state.get("run") not in runs and st.query_params.get("run") not in runs:
         st.session_state["run"] = _most_interesting(list(runs.values()))
     run = runs[st.selectbox("Run", list(runs), key="run", bind="query-params")]
     alive = run.status().alive
@@ -102,8 +104,10 @@ def how_far(status: Status) -> str:
         steps = f"of about {status.iterations:,}" if status.iterations else ""
         spent = f"{duration(status.seconds)} of {duration(60 * status.minutes)}"
         words = [f"Step {status.step:,} {steps}".strip(), spent]
-    else:
+    elif status.iterations:
         words = [f"Step {status.step:,} of {status.iterations:,}"]
+    else:
+        words = ["Not begun yet"]
     if status.state == RUNNING and status.seconds_left is not None:
         words.append(f"about {duration(status.seconds_left)} left")
     return " · ".join(words)
@@ -154,6 +158,7 @@ def _memory(run: Run) -> str:
 
 
 def _after(run: Run, status: Status) -> None:
+    st.session_state.pop(_memory(run), None)  # nobody is left to fulfil a wish
     if status.resumable and st.button("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
         with plain_errors():
             jobs().resume(run)

@@ -33,7 +33,12 @@ class Events:
             for _ in range(PIECES):
                 if not self._follower.update():
                     break
-            return self._follower.rows, self._follower.findings
+            return _placed(self._follower.rows), _placed(self._follower.findings)
+
+
+def _placed(events: list[Event]) -> list[Event]:
+    """Those that say at which step they are; the file may have been edited by hand."""
+    return [event for event in events if type(event.get("step")) is int]
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -57,7 +62,7 @@ class Look:
 
 def choose_look(alive: bool) -> Look:
     """The switches above the charts."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         smoothing = st.slider(
             "Smoothing",
             0.0,
@@ -87,7 +92,7 @@ def charts(run: Run, look: Look) -> None:
         st.plotly_chart(losses, key="losses", alt="Losses of both networks over the steps")
         scores = curves(rows, SCORES, title="What D believes", unit="probability", smoothing=look.smoothing)
         st.plotly_chart(scores, key="scores", alt="What the discriminator says of real and generated images")
-    if look.log and any(row.get(name, 1) <= 0 for row in rows for name in LOSSES):
+    if look.log and any(row.get(name) is not None and row[name] <= 0 for row in rows for name in LOSSES):
         st.caption("A logarithmic scale has no place for losses of 0 and below; they are left out.")
     with st.expander("How to read this"):
         st.markdown(

@@ -31,7 +31,7 @@ class Figure:
 
 FIGURES = {
     "kid": Figure(
-        "Distance to unseen images",
+        "To unseen images",
         "Kernel distance (KID) between samples and held-out real images. Lower is better. Its trend counts, "
         "not its single steps.",
         4,
@@ -45,11 +45,12 @@ FIGURES = {
         "How much more alike pairs of samples are than pairs of real images. Above 0.1 is much.",
     ),
     "nearest_ratio": Figure(
-        "Distance to training images",
-        "Of samples, beside that of unseen real images. 1 is new; below 0.8 is close, below 0.5 is a copy.",
+        "To training images",
+        "Distance of samples, beside that of unseen real images. 1 is new; below 0.8 is close, below 0.5 "
+        "is a copy.",
     ),
     "copy_ratio": Figure(
-        "The same in pixels", "As the distance to training images, but pixel by pixel. Below 0.5 is a copy."
+        "To them in pixels", "As the distance to training images, but pixel by pixel. Below 0.5 is a copy."
     ),
     "real_sign": Figure(
         "D sees through",
@@ -66,7 +67,8 @@ NEARNESS = {"nearest_ratio": "by features", "copy_ratio": "by pixels"}
 
 def monitors(run: Run) -> None:
     """The newest finding as figures and warnings, and how they developed."""
-    _, findings = events_of(run)
+    _, all_findings = events_of(run)
+    findings = [event for event in all_findings if event.get("warnings") or FIGURES.keys() & event.keys()]
     if not findings:
         return
     newest = findings[-1]

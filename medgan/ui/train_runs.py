@@ -20,6 +20,8 @@ from medgan.ui.text import plain
 from medgan.ui.train_curves import events_of
 
 REFRESH = 2.0
+SHOW_NEXT = "show_next"
+"""Where the session keeps the run to show after a rerun: its select box is already there."""
 SHOWN = 3
 """Runs that are compared at first."""
 MOST = 8
@@ -116,7 +118,7 @@ def _row(run: Run) -> dict[str, Any]:
         "state": status.state,
         "preset": config.get("preset", "–"),
         "data set": config.get("dataset", {}).get("name", "–"),
-        "steps": f"{status.step:,} of {status.iterations:,}",
+        "steps": f"{status.step:,} of {status.iterations:,}" if status.iterations else "–",
         "trained for": duration(status.seconds or None),
         "started": config.get("created", "–")[:16].replace("T", " "),
     }
@@ -138,15 +140,11 @@ def compare() -> None:
     if len(runs) < 2:
         return
     st.subheader("Compare")
+    before = st.session_state.get("compare", list(runs)[:SHOWN])
+    st.session_state["compare"] = [name for name in before if name in runs]  # one may have been deleted
     left, right = st.columns([2, 1])
     with left:
-        names = st.multiselect(
-            "Runs to compare",
-            list(runs),
-            default=list(runs)[:SHOWN],
-            max_selections=MOST,
-            key=f"compare-{len(runs)}",
-        )
+        names = st.multiselect("Runs to compare", list(runs), max_selections=MOST, key="compare")
     with right:
         titles = FOUND | TRAINED
         figure = st.selectbox(
@@ -175,9 +173,13 @@ def beside(runs: Sequence[Run]) -> list[dict[str, Any]]:
     settings = [_flat(_config(run)) for run in runs]
     names = dict.fromkeys(name for values in settings for name in values)
     differ = [name for name in names if len({values.get(name) for values in settings}) > 1]
+    ends = [_at_the_end(run) for run in runs]
+    known = [name for name in ends[0] if any(end[name] is not None for end in ends)] if ends else []
     return [
-        {"run": run.name} | {name: values.get(name, "–") for name in differ} | _at_the_end(run)
-        for run, values in zip(runs, settings, strict=True)
+        {"run": run.name}
+        | {name: values.get(name, "–") for name in differ}
+        | {name: end[name] for name in known}
+        for run, values, end in zip(runs, settings, ends, strict=True)
     ]
 
 
@@ -217,8 +219,7 @@ def renaming(run: Run) -> None:
         if st.button("Rename it", type="primary", key="rename_run"):
             with plain_errors():
                 renamed = jobs().rename(run, name)
-                st.session_state.pop("run", None)
-                st.query_params["run"] = renamed.name
+                st.session_state[SHOW_NEXT] = renamed.name
                 st.rerun()
 
 

@@ -104,7 +104,7 @@ def _preset(data: Dataset) -> Preset:
 
 
 def _goal_and_name(data: Dataset, preset: Preset, train: TrainConfig) -> tuple[dict[str, float], str]:
-    with st.grid(min_column_width=240, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "How long",
             list(GOAL_WORDS),
@@ -114,22 +114,34 @@ def _goal_and_name(data: Dataset, preset: Preset, train: TrainConfig) -> tuple[d
             key="goal",
             persist_state="session",
         )
-        value = _goal(str(kind), min(train.total_iterations(_images(data)), MOST), train.batch_size)
         usual = f"{preset.name}-{data.folder.name}"[:80]
+        steps = min(train.total_iterations(_images(data)), MOST) if _images(data) else 1
+        value = _goal(str(kind), usual, steps, train.batch_size)
         name = st.text_input(
             "Name", usual, max_chars=80, key=f"name-{usual}", help="If it is taken, it gets a number."
         )
     return {str(kind): value}, name.strip() or usual
 
 
-def _goal(kind: str, usual: int, batch: int) -> float:
+def _goal(kind: str, key: str, usual: int, batch: int) -> float:
     label, words = GOAL_WORDS[kind], GOAL_HELP[kind]
+    kept: Any = {"key": f"{kind}-{key}", "persist_state": "session", "help": words, "width": 200}
     if kind == "iterations":
-        return int(st.number_input(label, 1, MOST, max(1, usual), key=f"iterations-{usual}", help=words))
+        _suggest(kept["key"], max(1, usual))
+        return int(st.number_input(label, 1, MOST, step=1, **kept))
     if kind == "kimg":
-        shown = max(0.1, round(usual * batch / 1000, 1))
-        return float(st.number_input(label, 0.1, 1e6, shown, 10.0, "%.1f", key=f"kimg-{shown}", help=words))
-    return float(st.number_input(label, 0.5, 1e5, 10.0, 1.0, "%.1f", key="minutes", help=words))
+        _suggest(kept["key"], max(0.1, round(usual * batch / 1000, 1)))
+        return float(st.number_input(label, 0.1, 1e6, step=10.0, format="%.1f", **kept))
+    _suggest(kept["key"], 10.0)
+    return float(st.number_input(label, 0.5, 1e5, step=1.0, format="%.1f", **kept))
+
+
+def _suggest(key: str, value: float) -> None:
+    """Let the widget show `value`, also when it changes with other choices, until somebody sets it."""
+    before = f"{key}-suggested"
+    if st.session_state.get(key) in (None, st.session_state.get(before)):
+        st.session_state[key] = value
+    st.session_state[before] = value
 
 
 def _in_words(data: Dataset, train: TrainConfig) -> str:

@@ -36,6 +36,7 @@ def receive() -> Intake | None:
     )
     if not files:
         return None
+    delete_stale(workspace())  # a server may run for months
     new = intake.begin(workspace(), title_of([file.name for file in files]))
     for file in files:
         store(file, new.files)

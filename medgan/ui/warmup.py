@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from medgan.files import sweep
 from medgan.ui.session import workspace
 from medgan.ui.uploads import delete_stale
 
@@ -42,5 +43,6 @@ def _prepare() -> None:
     print(f"MedGAN is at http://localhost:{st.get_option('server.port')}", flush=True)
     time.sleep(PATIENCE)
     delete_stale(workspace())
+    sweep(workspace().datasets)
     for name in AHEAD:
         importlib.import_module(name)

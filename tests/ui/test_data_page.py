@@ -707,3 +707,11 @@ def scanned(space: Workspace, **changes: Any) -> Intake:
     }
     (intake.scan.folder / "report.json").write_text(json.dumps(report | changes))
     return intake
+
+
+@pytest.mark.parametrize("name", ["www.evil.example", "a@evil.example", "WWW.evil.example"])
+def test_a_name_never_becomes_a_link(name: str) -> None:
+    shown = plain(name)
+    assert "www\\." not in shown.lower()
+    assert "@evil" not in shown
+    assert shown.replace("\u2060", "").replace("\\", "") == name

@@ -75,6 +75,17 @@ def test_settings_other_than_the_presets_reach_the_command_and_no_others(data: D
     assert train == usual | asked
 
 
+def test_how_long_follows_the_batch_size_until_it_is_set(data: Dataset) -> None:
+    app = open_page()
+    first = default(app)
+    number(app, "Batch size").set_value(4).run()
+    assert default(app) > first
+    number(app, "Iterations").set_value(77).run()
+    number(app, "Batch size").set_value(8).run()
+    assert not app.exception
+    assert default(app) == 77
+
+
 @pytest.mark.parametrize(
     ("goal", "label", "value"), [("kimg", "Thousand images", 2.5), ("minutes", "Minutes", 3.0)]
 )
@@ -91,10 +102,8 @@ def test_a_goal_of_another_kind_is_said_in_words_and_goes_into_the_command(
     app = open_page()
     app.segmented_control(key="goal").set_value(goal).run()
     number(app, label).set_value(value).run()
-    assert any(
-        ("2,500" if goal == "kimg" else "3 minutes") in c.value or "steps of 16" in c.value
-        for c in app.caption
-    )
+    said = "Trains for 3 minutes" if goal == "minutes" else "277 steps of 16 images"
+    assert any(said in caption.value for caption in app.caption), [c.value for c in app.caption]
     app.button(key="start").click().run()
     assert started[0]["goal"] == {goal: value}
     assert started[0]["changes"] == {}
@@ -287,7 +296,7 @@ def test_the_newest_finding_is_shown_with_its_warnings_and_the_best_step(
     (run.folder / "checkpoints" / step_name(100)).mkdir()
     app = open_page()
     assert not app.exception
-    assert {"Distance to unseen images": "0.0500", "Variety": "0.90"}.items() <= {
+    assert {"To unseen images": "0.0500", "Variety": "0.90"}.items() <= {
         m.label: m.value for m in app.metric
     }.items()
     assert any("copies of your \\_images\\_" in e.value for e in app.error)
