@@ -40,7 +40,9 @@ def main() -> None:
         data = store(images, labels, workspace.datasets / "phantoms", name="phantoms")
         for page in PAGES:
             report(f"first paint of /{page}", [first_paint(browser, workspace, page) for _ in range(ROUNDS)])
-        run = Jobs(workspace).train(data.folder, "demo", name="bench", iterations=100_000)
+        run = Jobs(workspace).train(
+            data.folder, "demo", name="bench", goal={"iterations": 100_000}, changes={}
+        )
         wait(lambda: bool(run.events()))
         server = start(workspace.root)
         try:

@@ -112,7 +112,8 @@ def volumes(to: Path, count: int) -> Path:
     to.mkdir()
     for k in range(count):
         values = np.random.default_rng(k).integers(-900, 900, (128, 128, 200)).astype(np.int16)
-        nibabel.Nifti1Image(values, np.eye(4)).to_filename(to / f"{k}.nii")
+        volume = nibabel.Nifti1Image(values, np.eye(4))  # type: ignore[no-untyped-call]
+        volume.to_filename(to / f"{k}.nii")
     return to
 
 

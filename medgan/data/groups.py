@@ -21,7 +21,7 @@ Array = np.ndarray
 PATIENT, AUTO, NONE = "patient", "auto", "none"
 LONGEST = 500
 """Characters of a pattern."""
-SECONDS = 10
+SECONDS = 5
 """For trying a pattern on all names. Python's regular expressions can take for ever, and nothing in the same
 process can stop them."""
 

@@ -37,7 +37,9 @@ class HeldOut:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.every = max(1, EVALUATE_EVERY // scene.train.batch_size)
+        images = len(scene.images)
+        per_epoch = -(-images // scene.train.batch_size)  # the last batch of an epoch may be smaller
+        self.every = -(-EVALUATE_EVERY * per_epoch // images)
         self.stopping = EarlyStopping()
         self.validation = scene.data.part(VALIDATION)
         self.samples = SAMPLES_ON_CPU if scene.device.type == "cpu" else SAMPLES
@@ -54,7 +56,7 @@ class HeldOut:
         about = Circumstances(len(self.scene.images), len(self.validation), moment.images_seen)
         stop = decision.stop and self.scene.train.stop_on == "kid"
         reason = decision.reason or ""
-        said = [] if stop else [reason.removeprefix("Stopped: ").capitalize()]
+        said = [] if stop else [_upper(reason.removeprefix("Stopped: "))]
         return Finding(
             figures={name: value for name, value in readings.to_json().items() if isinstance(value, float)},
             warnings=[*filter(None, said), *(caution.text for caution in words(readings, about))],
@@ -100,7 +102,7 @@ class HeldOut:
         return self._reference
 
     def _discriminator(self, fake: np.ndarray, moment: Moment) -> dict[str, float]:
-        """What it says of training, unseen and generated images, in eval mode and fp32."""
+        """What it says of training, unseen and generated images, in fp32, learning nothing from them."""
         with _judging(moment.step.discriminator) as judge:
             train, heldout, false = (
                 self._logits(judge, part) for part in (self.scene.images, self.validation, fake)
@@ -119,12 +121,27 @@ class HeldOut:
 
 @contextmanager
 def _judging(discriminator: nn.Module) -> Iterator[nn.Module]:
+    """In eval mode, but batch norm with the statistics of each batch, as in training: real and generated
+    images come in batches of their own there, and a running average of both fits neither."""
     was = discriminator.training
+    norms = [module for module in discriminator.modules() if isinstance(module, nn.BatchNorm2d)]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+    discriminator.eval()
+    for norm, _, seen in kept:
+        norm.train()
+        norm.momentum = 0.0  # the running averages stay
+        norm.num_batches_tracked = seen.clone() if seen is not None else None
     try:
         with torch.no_grad():
-            yield discriminator.eval()
+            yield discriminator
     finally:
+        for norm, momentum, seen in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, seen
         discriminator.train(was)
+
+
+def _upper(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def observers(scene: Scene) -> Sequence[Observer]:

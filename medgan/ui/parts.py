@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from medgan.errors import MedGANError
-from medgan.ui.jobs import ROOT
 from medgan.ui.text import PARTS, count, parts, sentence
 
 if TYPE_CHECKING:
@@ -33,8 +29,6 @@ GROUP_WORDS = {
 }
 LEAST = 5
 """Percent of the images that the first and the last part have at least."""
-PATIENCE = 3.0
-"""Seconds for trying a pattern on all names; some patterns never end."""
 LISTED = 8
 
 
@@ -143,35 +137,8 @@ def _show_pattern(pattern: str, names: Sequence[str]) -> str:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def preview(pattern: str, names: tuple[str, ...]) -> list[tuple[str, str | None]]:
-    """Each name with the group that `pattern` finds in it, or None; MedGANError for a pattern that is none.
+    """Each name with the group that `pattern` finds in it, or None; DataError for a pattern that is none,
+    or that takes too long."""
+    from medgan.data.groups import preview_pattern
 
-    In a process with a deadline, since Python's regular expressions can take for ever, and the whole
-    server would stand still with them.
-    """
-    code = (
-        "import json, sys\n"
-        "from medgan.errors import MedGANError\n"
-        "from medgan.data.groups import preview_pattern\n"
-        "pattern, names = json.load(sys.stdin)\n"
-        "try:\n    print(json.dumps([preview_pattern(pattern, names), None]))\n"
-        "except MedGANError as error:\n    print(json.dumps([None, str(error)]))\n"
-    )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            input=json.dumps([pattern, names]),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            cwd=ROOT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise MedGANError("This pattern takes too long; write a simpler one.") from None
-    try:
-        found, error = json.loads(done.stdout)
-    except ValueError:
-        raise MedGANError("This pattern cannot be tried; write a simpler one.") from None
-    if error:
-        raise MedGANError(error)
-    return [(name, group) for name, group in found]
+    return preview_pattern(pattern, names)

@@ -172,8 +172,8 @@ def _after(run: Run, status: Status) -> None:
 
 def _numbers(status: Status) -> None:
     speed = f"{status.images_per_second:.1f}" if status.images_per_second else "–"
-    with st.grid(min_column_width=150):
-        st.metric("Images per second", speed, border=True)
+    with st.grid(min_column_width=130):
+        st.metric("Images/s", speed, border=True)
         left = status.seconds_left if status.state == RUNNING else None
         st.metric("Time left", duration(left), border=True)
         st.metric("Images seen", f"{status.images:,}", border=True)

@@ -108,7 +108,7 @@ def test_it_ends_the_run_only_where_that_is_wanted(
     observer = HeldOut(scene(tmp_path, stop_on=stop_on))
     found = [observer.observe(moment(step, images=EVALUATE_EVERY * k)) for k in range(1, 8)]
     assert bool(found[-1].end) is ends
-    assert any("best checkpoint" in sentence for sentence in found[-1].warnings) is not ends
+    assert any("best checkpoint is the one" in sentence for sentence in found[-1].warnings) is not ends
 
 
 def test_what_it_remembers_goes_on_where_it_was(tmp_path: Path, step: GanStep) -> None:
@@ -118,3 +118,23 @@ def test_what_it_remembers_goes_on_where_it_was(tmp_path: Path, step: GanStep) -
     second = HeldOut(here)
     second.restore(first.state())
     assert second.observe(moment(step)).score is None  # the same figures are no improvement
+
+
+def test_a_discriminator_with_batch_norm_is_asked_as_it_is_trained(tmp_path: Path, step: GanStep) -> None:
+    """Its running averages mix real and generated batches and fit neither."""
+    for norm in step.discriminator.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.running_mean.fill_(50.0)  # type: ignore[union-attr]
+    here = scene(tmp_path)
+    found = HeldOut(here).observe(moment(step))
+    real = torch.from_numpy(here.images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        logits = torch.cat([step.discriminator(real[k : k + 4]) for k in range(0, len(real), 4)])
+    assert found.figures["real_sign"] == pytest.approx(float(logits.sign().mean()), abs=0.3)
+
+
+def test_it_is_asked_every_ten_thousand_images_whatever_the_last_batch(tmp_path: Path) -> None:
+    observer = HeldOut(scene(tmp_path))  # 24 images in batches of 4
+    assert observer.every == EVALUATE_EVERY // 4
+    uneven = replace(observer.scene, train=TrainConfig(batch_size=5))  # 5, 5, 5, 5 and 4
+    assert HeldOut(uneven).every == -(-EVALUATE_EVERY * 5 // 24)

@@ -465,7 +465,7 @@ def test_a_pattern_shows_what_it_finds() -> None:
 @pytest.mark.parametrize("pattern", ["([", "(a+)+b$"])
 def test_a_pattern_that_is_none_or_never_ends_is_told(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if pattern != "([":
-        monkeypatch.setattr(parts, "PATIENCE", 2.0)
+        monkeypatch.setattr("medgan.data.groups.SECONDS", 1)
     with pytest.raises(MedGANError, match=r"pattern|too long"):
         parts.preview(pattern, ("a" * 60,))
 
