@@ -3,14 +3,16 @@ and nothing else. Results come in the order of the files, however many are under
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import TimeoutError as LateError
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -28,6 +30,30 @@ AHEAD = 3
 """Chunks for each process that are under way: what is decoded waits on the disk, but not without end."""
 MEMORY = 4 * 2**30
 """Bytes that a process may hold; an honest file of the largest size that is read needs a quarter."""
+
+
+class _Process(SpawnProcess):
+    """A fresh process that does not run the program's main script again, as multiprocessing would have it:
+    in the dashboard that is a page, in a notebook or an unguarded script it is what called us."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with _starting:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                return SpawnProcess._Popen(process_obj)
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _Context(SpawnContext):
+    """Fork is unsafe beside threads, and not everywhere."""
+
+    Process = _Process
+
+
+_starting = threading.Lock()
 
 
 def processes() -> int:
@@ -50,15 +76,13 @@ def each(
     if workers == 0:
         yield from map(work, items)
         return
-    context = multiprocessing.get_context("spawn")  # fork is unsafe beside threads, and not everywhere
-    with ProcessPool(workers, context=context, initializer=_bound_memory) as pool:
+    with ProcessPool(workers, context=_Context(), initializer=_bound_memory) as pool:
         try:
             chunks = _chunks(items, weight)
             yield from _in_order(pool, work, chunks, failed, ahead=AHEAD * workers, seconds=seconds)
         except BrokenProcessPool as error:
             raise DataError(
-                "The processes that decode cannot be started. In a script of your own, call this under "
-                'if __name__ == "__main__":, or with workers=0.'
+                "The processes that decode end as soon as they start; the lines above may say why."
             ) from error
         finally:
             # does not wait for what is under way when the caller has had enough

@@ -102,6 +102,9 @@ class Training:
             self._rescue(error)
             self.writer.close()
             raise
+        except BaseException:  # ended from outside: what is being written is finished first
+            self.writer.close()
+            raise
         finally:
             self.clock.stop()
         if self.over:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +85,16 @@ def test_whoever_has_had_enough_leaves_no_process_behind() -> None:
     assert multiprocessing.active_children()
     results.close()
     assert not multiprocessing.active_children()
+
+
+def test_the_main_script_is_not_run_again(tmp_path: Path) -> None:
+    """Neither a page of the dashboard nor a script without a guard."""
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "print('run')\n"
+        "from medgan.data.workers import each\n"
+        "print(list(each(abs, [-1, -2], None, workers=1, seconds=60)))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment)
+    assert run.stdout == "run\n[1, 2]\n", run.stderr
