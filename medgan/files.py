@@ -24,7 +24,6 @@ def aside(path: Path, *, new: bool = False) -> Iterator[Path]:
     is synced and takes the place of `path`; when it does not, nothing has changed."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent, path.name)
     temporary = beside(path)
     try:
         yield temporary
@@ -52,6 +51,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_folder(folder: Path, fill: Callable[[Path], None], *, new: bool = False) -> None:
     """Let `fill` write into a new folder, which then takes the place of `folder` at once. With `new`
     OSError, and nothing changed, if there is one by then."""
+    sweep(folder.absolute().parent, folder.name)  # folders are large; status files are written twice a second
     with aside(folder, new=new) as temporary:
         temporary.mkdir()
         fill(temporary)
@@ -62,13 +62,13 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
 
 
-def sweep(folder: Path, name: str = "") -> None:
-    """Remove from `folder` what writers of `name` (or of anything) left aside when they were killed, a day
-    or more ago."""
+def sweep(folder: Path, name: str = "", *, older: float = STALE) -> None:
+    """Remove from `folder` what writers of `name` (or of anything) left aside when they were killed, `older`
+    seconds ago or more: 0 where it is known that none is at work."""
     mine = re.compile(rf"\.{re.escape(name) or '.+'}-[0-9a-f]{{8}}")
     for other in folder.glob(f".{glob.escape(name)}*"):
         with suppress(OSError):
-            if mine.fullmatch(other.name) and time.time() - other.stat().st_mtime > STALE:
+            if mine.fullmatch(other.name) and time.time() - other.stat().st_mtime >= older:
                 _remove(other)
 
 

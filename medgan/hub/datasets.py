@@ -11,19 +11,17 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from medgan.data.limits import LIMITS, Limits, option
 from medgan.errors import HubError
-from medgan.files import write_json
+from medgan.files import beside, sweep, write_json
 from medgan.hub import medmnist
+from medgan.hub.alone import alone
 from medgan.hub.failures import Target, disk_full, disk_trouble
 from medgan.hub.process import Progress, Watch, converse
 from medgan.hub.transfer import HUGGING_FACE, SPARE, is_address
@@ -228,22 +226,11 @@ def _check_disk(needed: int, workspace: Workspace) -> None:
 @contextmanager
 def _alone(job: _Job, workspace: Workspace) -> Iterator[Path]:
     """An empty folder to work in; one fetch of the same thing at a time."""
-    lock = FileLock(workspace.locks / f"source-{job.key}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise HubError(f"{job.target.repo} is being fetched already; wait for that to end.") from None
-    try:
-        _sweep(job, workspace)
-        with tempfile.TemporaryDirectory(prefix=f".{job.key}-", dir=workspace.sources) as work:
-            yield Path(work)
-    finally:
-        lock.release()
-
-
-def _sweep(job: _Job, workspace: Workspace) -> None:
-    """Remove what a killed fetch of this left behind; the lock says that none is running."""
-    left = re.compile(rf"\.{re.escape(job.key)}-[a-z0-9_]{{8}}")
-    for path in workspace.sources.iterdir():
-        if left.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
+    with alone(workspace.locks / f"source-{job.key}.lock", f"{job.target.repo} is being fetched"):
+        sweep(workspace.sources, job.key, older=0)
+        work = beside(workspace.sources / job.key)
+        work.mkdir()
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
 from medgan.errors import CheckpointError, HubError, MedGANError
-from medgan.files import write_folder, write_json
+from medgan.files import sweep, write_folder, write_json
+from medgan.hub.alone import alone
 from medgan.hub.failures import Target, disk_full, disk_trouble, unusable
 from medgan.hub.process import Progress, Watch, download
 from medgan.runs.models import HUB_PREFIX, SOURCE, pulled_folder, read_source, repo_of, usable
@@ -129,24 +127,16 @@ def _check_disk(total: int, workspace: Workspace) -> None:
 @contextmanager
 def _alone(folder: Path, target: Target, workspace: Workspace) -> Iterator[None]:
     """One pull of a repository at a time, in a clean place, which it leaves clean."""
-    lock = FileLock(workspace.locks / f"{folder.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise HubError(f"{target.repo} is being pulled already; wait for that to end.") from None
-    try:
-        _sweep(folder, workspace)
-        yield
-    finally:
-        _sweep(folder, workspace)
-        lock.release()
+    with alone(workspace.locks / f"{folder.name}.lock", f"{target.repo} is being pulled"):
+        try:
+            _sweep(folder, workspace)
+            yield
+        finally:
+            _sweep(folder, workspace)
 
 
 def _sweep(folder: Path, workspace: Workspace) -> None:
     """Remove what ended downloads of this repository left behind; the lock says that none is running."""
-    left = re.compile(rf"\.{re.escape(folder.name)}-[0-9a-f]{{8}}")
-    for path in workspace.models.iterdir():
-        if left.fullmatch(path.name):
-            shutil.rmtree(path, ignore_errors=True)
+    sweep(workspace.models, folder.name, older=0)
     for path in (workspace.hub / f"models--{folder.name}" / "blobs").glob("*.incomplete"):
         path.unlink(missing_ok=True)

@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -26,7 +25,7 @@ from typing import Any
 import psutil
 
 from medgan.errors import Interrupted, MedGANError, RunError
-from medgan.files import write_json
+from medgan.files import beside, sweep, write_json
 from medgan.runs import requests
 from medgan.runs.events import PIECE, START, Event, Mark, append, read_all, read_since
 from medgan.runs.events import rewind as rewind_events
@@ -218,12 +217,9 @@ class Run:
 
     def sweep(self) -> None:
         """Delete what a killed process left half written or half deleted."""
-        for folder in (self.folder / "samples", self.folder / "checkpoints", self.folder):
-            for path in folder.glob(".*-????????"):
-                with suppress(FileNotFoundError):
-                    # Beside status.json somebody else may be writing at this very moment.
-                    if folder != self.folder or path.stat().st_mtime < time.time() - 60:
-                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        sweep(self.folder / "samples", older=0)
+        sweep(self.folder / "checkpoints", older=0)
+        sweep(self.folder, older=60)  # beside status.json somebody else may be writing at this very moment
 
     def ask(self, request: str) -> None:
         """Ask the process at work for one of `requests.REQUESTS`; it answers within a second or two."""
@@ -292,7 +288,7 @@ def watched(folder: Path | None) -> Iterator[Watched]:
 
 def discard(folder: Path) -> None:
     """Delete a checkpoint; a kill in the middle never leaves half of one under its name."""
-    hidden = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    hidden = beside(folder)
     with suppress(FileNotFoundError):
         folder.rename(hidden)
         shutil.rmtree(hidden, ignore_errors=True)
