@@ -119,7 +119,7 @@ def _add_intake(parser: argparse.ArgumentParser) -> None:
     add("--labels", metavar="CSV", help="classes from a table: file,label[,patient] (default: folder names)")
     add("--size", type=int, default=128, choices=SIZES, help="pixels a side (default 128)")
     add("--fit", default="crop", help="crop (the paper's), pad or squash (default crop)")
-    add("--color", default="auto", help="auto, rgb or grey (default auto)")
+    add("--color", dest="colour", default="auto", help="auto, rgb or grey (default auto)")
     add(
         "--window",
         default="auto",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -152,20 +153,7 @@ def _found(sources: Sequence[Path], note: str, limits: Limits, labels: str | Non
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(
-        size=options.size,
-        fit=options.fit,
-        colour=options.color,
-        window=options.window,
-        slices=options.slices,
-        group=options.group,
-        split=options.split,
-        duplicates=options.duplicates,
-        near=options.near,
-        conflicts=options.conflicts,
-        seed=options.seed,
-        exclude=options.exclude,
-    )
+    return Settings(**{setting.name: getattr(options, setting.name) for setting in fields(Settings)})
 
 
 def _limits(options: argparse.Namespace) -> Limits:

@@ -6,7 +6,6 @@ so that memory does not grow with the pictures' size.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -19,9 +18,10 @@ from PIL import Image
 from medgan.data.dataset import digest
 from medgan.data.decoding import Decoded, Picture, decode
 from medgan.data.decoding.options import Decoding
-from medgan.data.limits import Limits, option
+from medgan.data.limits import option
 from medgan.data.records import Record, Rejection
 from medgan.data.spool import Place, Spool
+from medgan.data.twins import Twins
 from medgan.data.workers import each
 from medgan.errors import DataError
 from medgan.images import fit, is_grey, to_pil
@@ -248,35 +248,6 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
     """Prepared uint8 `(S, S, C)` as uint8 `(32, 32, 3)`, each pixel the mean of its block."""
     small = to_pil(pixels).resize((THUMB, THUMB), Image.Resampling.BOX)
     return np.asarray(small.convert("RGB"))
-
-
-class Twins:
-    """Which files hold the same bytes: those are decoded once. Only files of equal size, and equal
-    checksum in a ZIP, are read for it."""
-
-    def __init__(self, records: Sequence[Record], limits: Limits) -> None:
-        self.records, self.limits = records, limits
-        self.alike = Counter(_outside(record) for record in records)
-        self.firsts: dict[int, int] = {}
-        self.contents: dict[bytes, int] = {}
-
-    def first(self, k: int) -> int:
-        """The first file with the bytes of file k: k itself, mostly. To be asked in order at first."""
-        if k not in self.firsts:
-            record = self.records[k]
-            alone = self.alike[_outside(record)] == 1
-            self.firsts[k] = k if alone else self.contents.setdefault(self._content(record, k), k)
-        return self.firsts[k]
-
-    def _content(self, record: Record, k: int) -> bytes:
-        try:
-            return hashlib.sha256(record.read(self.limits)).digest()
-        except (DataError, OSError):
-            return str(k).encode()  # its own reason is found when it is decoded
-
-
-def _outside(record: Record) -> tuple[int, int | None]:
-    return record.size, record.crc
 
 
 def _fitted(picture: Picture, look: Look) -> np.ndarray:

@@ -15,7 +15,6 @@ from typing import Any
 
 import psutil
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medgan.data.dataset import Dataset
@@ -36,17 +35,6 @@ from tests.data.samples import encoded, picture
 ROOT = Path(__file__).resolve().parents[2]
 FOREVER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + FOREVER
-
-
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def space(workspace: Path) -> Workspace:
-    return Workspace(workspace)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medgan.config import ModelConfig
@@ -23,12 +22,6 @@ from medgan.runs.record import FINISHED, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("home", "data", "train", "generate", "evaluate", "models")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 @pytest.fixture

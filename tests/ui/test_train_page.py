@@ -12,7 +12,6 @@ from typing import Any
 
 import psutil
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medgan.arguments import build_parser
@@ -36,17 +35,6 @@ GREY_PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63680000008200814"
     "cd7d9150000000049454e44ae426082"
 )
-
-
-@pytest.fixture(autouse=True)
-def _fresh_caches() -> None:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-
-
-@pytest.fixture
-def space(workspace: Path) -> Workspace:
-    return Workspace(workspace)
 
 
 @pytest.fixture
