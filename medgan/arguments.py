@@ -81,7 +81,8 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("dataset", help="a prepared data set")
-    add("--run", help="the run folder")
+    # torchrun takes every option that begins as one of its own, and it has --run-path.
+    add("--run", "--run-folder", dest="run", metavar="RUN", help="the run folder")
     add("--preset", choices=PRESETS, help=f"default {DEFAULT_PRESET}")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--kimg", type=float, help="train until so many thousand images were shown")
@@ -92,6 +93,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--stop-on", choices=STOP_ON, help="kid: end when held-out images get no nearer; never (preset's)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
+    add("--devices", type=int, metavar="N", help="GPUs (or processes on the CPU) that train it together")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
     add(
         "--estimate",
