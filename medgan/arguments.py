@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +24,18 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
         self.exit(2, f"medgan: {message}; see {self.prog} --help\n")
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--window -1350,150` as `--window=-1350,150`: argparse would take a range that
+    begins below zero for an option."""
+    found: list[str] = []
+    for argument in arguments:
+        if found and found[-1] == "--window" and re.match(r"-[\d.]", argument):
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
 
 
 def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:

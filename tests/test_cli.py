@@ -173,6 +173,14 @@ def test_wrong_sources_and_settings_are_told_in_one_sentence(
     assert sentence in call.fails(*arguments)
 
 
+def test_a_window_below_zero_needs_no_equals_sign(call: Caller) -> None:
+    for k in range(4):
+        (call.folder / "set").mkdir(exist_ok=True)
+        Image.effect_noise((40, 30), 50 + k).save(call.folder / "set" / f"{k}.png")
+    seen = call.json("inspect", "set", "--window", "-1350,150", "--size", 64)
+    assert (seen["settings"]["window"], seen["size"]) == ("-1350,150", 64)
+
+
 def test_a_prepared_set_is_inspected_down_to_its_pixels(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
     seen = call.json("inspect", "ct")
