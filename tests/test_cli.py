@@ -158,6 +158,7 @@ def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
     ("arguments", "sentence"),
     [
         (("inspect", "phantom:nope"), "drawn when it is prepared"),
+        (("prepare", "", "--out", "x"), "A source is empty"),
         (("prepare", "hub:a/b", "--out", "x"), "hub:datasets/owner/name"),
         (("inspect", "ct", "--size", 64), "leave the options away"),
         (("prepare", "ct", "--out", "x"), "is a prepared data set"),
