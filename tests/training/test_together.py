@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -54,6 +55,15 @@ def medgan(*words: str, launcher: Sequence[str] = ()) -> subprocess.CompletedPro
     )
 
 
+def accelerate(count: int) -> list[str]:
+    """What stands before `-m medgan` to have Accelerate start it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    plain = ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", f"--main_process_port={port}"]
+    return ["-m", "accelerate.commands.launch", "--multi_gpu", f"--num_processes={count}", *plain]
+
+
 def curve(run: Path) -> list[tuple[float, ...]]:
     return [(e["step"], e["images"], *(e[name] for name in LOSSES)) for e in Run(run).events()]
 
@@ -78,9 +88,7 @@ def test_two_processes_make_the_curve_of_one_and_one_of_them_writes(clouds: Path
     assert all(torch.allclose(expected[name].float(), found[name].float(), atol=5e-3) for name in moving)
     assert Run(two).status().devices == 2
 
-    # As torchrun and `accelerate launch` start them.
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0")
-    result = medgan(*arguments(clouds, launched), launcher=launcher)
+    result = medgan(*arguments(clouds, launched), launcher=accelerate(2))
     assert result.returncode == 0, result.stderr
     assert same(curve(alone), curve(launched))
 
