@@ -15,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medgan.arguments import build_parser
-from medgan.config import PRESETS
+from medgan.config import PRESETS, parse_changes
 from medgan.data.dataset import Dataset
 from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
@@ -24,7 +24,7 @@ from medgan.runs import requests
 from medgan.runs.queue import Queue
 from medgan.runs.record import FINISHED, PAUSED, QUEUED, RUNNING, STOPPED, Run, Status, step_name
 from medgan.ui import charts, train_monitors, train_runs
-from medgan.ui.jobs import Jobs, training_options
+from medgan.ui.jobs import Jobs, Place, training_options
 from medgan.ui.train import asked_of, how_far
 from medgan.ui.train_curves import POINTS, events_of
 from medgan.ui.train_measure import Measurement, Measurements, measurements
@@ -110,7 +110,8 @@ def test_every_setting_of_every_preset_is_offered_with_a_line_of_words(data: Dat
         app = open_page()
         app.radio(key="preset").set_value(name).run()
         assert not app.exception
-        offered = {w.key for kind in (app.number_input, app.text_input, app.selectbox) for w in kind}
+        kinds = (app.number_input, app.text_input, app.selectbox, app.toggle)
+        offered = {w.key for kind in kinds for w in kind}
         hidden = {"epochs", "iterations", "kimg", "minutes", "channels", "size", "architecture"}
         wanted = (preset.train.to_json() | preset.model.to_json()).keys() - hidden
         assert {f"set-{name}-{setting}" for setting in wanted} <= offered
@@ -118,13 +119,49 @@ def test_every_setting_of_every_preset_is_offered_with_a_line_of_words(data: Dat
 
 def test_the_options_are_ones_that_the_command_line_takes(space: Workspace) -> None:
     options = training_options(
-        space.datasets / "a b", "demo", goal={"minutes": 3.5}, changes={"beta1": 0.1, "stop_on": "never"}
+        space.datasets / "a b",
+        "demo",
+        goal={"minutes": 3.5},
+        changes={"beta1": 0.1, "stop_on": "never", "cuda_graphs": False},
+        place=Place("cuda", 4),
     )
     parser = build_parser(
         dict.fromkeys(("prepare", "inspect", "train", "runs", "generate", "evaluate", "models"), print)
     )
     parsed = parser.parse_args(["train", *options])
-    assert (parsed.minutes, parsed.set, parsed.preset) == (3.5, ["beta1=0.1", "stop_on=never"], "demo")
+    changes = ["beta1=0.1", "stop_on=never", "cuda_graphs=False"]
+    assert (parsed.minutes, parsed.set, parsed.preset) == (3.5, changes, "demo")
+    assert (parsed.device, parsed.devices) == ("cuda", 4)
+    assert parse_changes(changes)[1] == {"beta1": 0.1, "stop_on": "never", "cuda_graphs": False}
+
+
+def test_the_devices_that_are_asked_for_go_into_the_command(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Place] = []
+
+    def train(self: Jobs, dataset: Path, preset: str, **given: Any) -> Run:
+        places.append(given["place"])
+        return Run(dataset)
+
+    monkeypatch.setattr(Jobs, "train", train)
+    app = open_page()
+    app.selectbox(key="device").set_value("cpu")
+    app.number_input(key="devices").set_value(2).run()
+    app.button(key="start").click().run()
+    assert places == [Place("cpu", 2)]
+
+
+def test_a_run_on_several_gpus_shows_them_and_how_full_the_first_one_is(
+    space: Workspace, data: Dataset
+) -> None:
+    run = made(space, "wide", data, state=RUNNING, message="Training.", step=20)
+    status = run.status()
+    status.device, status.devices, status.memory = "cuda:0", 4, [3_100_000_000, 80_000_000_000]
+    run.write_status(status)
+    shown = {metric.label: metric.value for metric in open_page().metric}
+    assert shown["Device"] == "cuda:0 x 4"
+    assert shown["GPU memory"] == "3.1 of 80.0 GB"
 
 
 # ---- how long it takes here
