@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medgan.config import PRESETS, ModelConfig, preset
 from medgan.training.devices import choose_device, choose_precision
-from medgan.training.graphs import WARM_UP, GraphedStep, cuda_graph
+from medgan.training.graphs import WARM_UP, CudaGraphs, GraphedStep
 from medgan.training.step import GanStep, StepResult
 
 STEPS = {"cpu": 2, "cuda": 50}
@@ -143,7 +143,7 @@ def build(name: str, device: torch.device) -> Contest:
     title = f"this project, {str(precision).removeprefix('torch.')}"
     ours: dict[str, Callable[[], StepResult]] = {title: lambda: step(real, latents)}
     if device.type == "cuda":
-        graphed = GraphedStep(GanStep(model, config, device, precision), cuda_graph)
+        graphed = GraphedStep(GanStep(model, config, device, precision), CudaGraphs())
         ours = {f"{title}, graph": lambda: graphed(real, latents)} | ours
     return Contest(lambda: plain(real, latents), ours, step)
 

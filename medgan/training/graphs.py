@@ -9,7 +9,7 @@ copied back to where the graph looks for it next time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import torch
@@ -28,15 +28,21 @@ class Recording(Protocol):
         """Do it again."""
 
 
-Record = Callable[[Callable[[], None]], Recording]
-"""Record what a function does on the device."""
+class Recorder(Protocol):
+    """Records what a function does on the device."""
+
+    def aside(self) -> AbstractContextManager[object]:
+        """Inside of it the device works where the recording will be made."""
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        """Record `work`; it is not done yet."""
 
 
 class GraphedStep:
     """Does what `step` does, by a recording once it is warm. `note` says why there is none, if that is so."""
 
-    def __init__(self, step: GanStep, record: Record) -> None:
-        self.step, self._record = step, record
+    def __init__(self, step: GanStep, recorder: Recorder) -> None:
+        self.step, self._recorder = step, recorder
         self.note = ""
         self._warm = 0
         self._recording: Recording | None = None
@@ -49,7 +55,8 @@ class GraphedStep:
             self._begin(real, latents)
         if self._recording is None or self._inputs is None or self._result is None:
             self._warm += 1
-            return self.step(real, latents, weight)
+            with self._recorder.aside():
+                return self.step(real, latents, weight)
         if real.shape != self._inputs[0].shape:
             return self.step(real, latents, weight)  # the last batch of an epoch may be smaller
         for place, given in zip(self._inputs, (real, latents), strict=True):
@@ -64,7 +71,7 @@ class GraphedStep:
         )
         try:
             with _buffers_in_place(list(self.step.networks().values())) as put_back:
-                self._recording = self._record(lambda: self._once(put_back))
+                self._recording = self._recorder.record(lambda: self._once(put_back))
         except (RuntimeError, NotImplementedError) as error:  # an operation that cannot be recorded
             self._recording = None
             self.step.discriminator.requires_grad_(True)  # it may have ended where they are frozen
@@ -104,10 +111,25 @@ def _buffers_in_place(networks: list[nn.Module]) -> Iterator[Callable[[], None]]
             module._buffers[name] = buffer
 
 
-def cuda_graph(work: Callable[[], None]) -> Recording:
-    """Record `work` on the current CUDA device; it is not done yet."""
-    graph = torch.cuda.CUDAGraph()
-    # What other threads do meanwhile (a checkpoint that is being written) is none of its business.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        work()
-    return graph
+class CudaGraphs:
+    """Records on a stream of its own, on which the steps before the recording run too: PyTorch wants both."""
+
+    def __init__(self) -> None:
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """On that stream, after what was asked for before, and before what is asked for after it."""
+        here = torch.cuda.current_stream()
+        self._stream.wait_stream(here)
+        with torch.cuda.stream(self._stream):
+            yield
+        here.wait_stream(self._stream)
+
+    def record(self, work: Callable[[], None]) -> Recording:
+        """A `torch.cuda.CUDAGraph` of `work`."""
+        graph = torch.cuda.CUDAGraph()
+        # What other threads do meanwhile (a checkpoint that is being written) is none of its business.
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            work()
+        return graph

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.training.batches import Batches, latents
-from medgan.training.graphs import GraphedStep, cuda_graph
+from medgan.training.graphs import CudaGraphs, GraphedStep
 from medgan.training.step import GanStep, StepResult
 from medgan.training.together import ALONE, Together
 
@@ -35,7 +35,7 @@ class Stepper:
         self.step = GanStep(model, train, device, precision, together)
         self.batches = Batches(images, train.batch_size, train.seed, device)
         wanted = train.cuda_graphs and device.type == "cuda" and together.count == 1
-        self._graphed = GraphedStep(self.step, cuda_graph) if wanted else None
+        self._graphed = GraphedStep(self.step, CudaGraphs()) if wanted else None
 
     @property
     def note(self) -> str:

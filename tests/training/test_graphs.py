@@ -4,13 +4,14 @@ a recording that keeps the function and calls it again."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.training.batches import latents
-from medgan.training.graphs import WARM_UP, GraphedStep, cuda_graph
+from medgan.training.graphs import WARM_UP, CudaGraphs, GraphedStep
 from medgan.training.step import GanStep, StepResult
 
 MODEL = ModelConfig(size=64, ngf=4, ndf=4, latent=16)
@@ -37,7 +38,10 @@ class _Recorder:
     def __init__(self, graphed: list[GraphedStep]) -> None:
         self.graphed, self.replays = graphed, 0
 
-    def __call__(self, work: Callable[[], None]) -> _Recorder:
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def record(self, work: Callable[[], None]) -> _Recorder:
         self.work = work
         zero = torch.zeros(())
         self.graphed[0]._result = StepResult(
@@ -86,11 +90,12 @@ def test_buffers_stay_where_a_graph_reads_them() -> None:
 
 
 def test_where_recording_fails_it_trains_on_without_and_says_so() -> None:
-    def fails(work: Callable[[], None]) -> _Recorder:
-        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+    class Fails(_Recorder):
+        def record(self, work: Callable[[], None]) -> _Recorder:
+            raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     plain, step = new_step(), new_step()
-    graphed = GraphedStep(step, fails)
+    graphed = GraphedStep(step, Fails([]))
     for k in range(WARM_UP + 3):
         plain(*batch(k, 4))
         graphed(*batch(k, 4))
@@ -105,7 +110,7 @@ def test_where_recording_fails_it_trains_on_without_and_says_so() -> None:
 def test_a_cuda_graph_gives_the_losses_of_the_ordinary_step() -> None:
     device = torch.device("cuda", 0)
     plain, step = new_step(device), new_step(device)
-    graphed = GraphedStep(step, cuda_graph)
+    graphed = GraphedStep(step, CudaGraphs())
     for k in range(20):
         expected = plain(*batch(k, 4, device))
         found = graphed(*batch(k, 4, device))
