@@ -165,7 +165,7 @@ def _limits(options: argparse.Namespace) -> Limits:
 @contextmanager
 def _watched(options: argparse.Namespace) -> Iterator[Progress]:
     """Progress for the terminal and, with --record, for the dashboard; a signal ends it cleanly."""
-    from medgan.runs.record import watched
+    from medgan.runs.watched import watched
 
     with EndOnSignal(), watched(options.record) as record, Bar("") as bar:
 

@@ -195,7 +195,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.data.dataset import Dataset
     from medgan.evaluation.report import evaluate as judge
     from medgan.evaluation.report import save_report, text_table
-    from medgan.runs.record import watched
+    from medgan.runs.watched import watched
     from medgan.training.devices import leave_a_core
 
     out = Path(options.out)

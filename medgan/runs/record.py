@@ -15,8 +15,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from socket import gethostname
@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from medgan.errors import Interrupted, MedGANError, RunError
+from medgan.errors import RunError
 from medgan.files import beside, sweep, write_json
 from medgan.runs import requests
 from medgan.runs.events import PIECE, START, Event, Mark, append, read_all, read_since
@@ -57,11 +57,9 @@ __all__ = [
     "STOPPED",
     "Run",
     "Status",
-    "Watched",
     "find_runs",
     "step_name",
     "step_of",
-    "watched",
 ]
 
 BEFORE_THE_RUN = ("status.json", "log.txt", *requests.REQUESTS)
@@ -242,54 +240,6 @@ class Run:
     def stopping(self, started: float) -> bool:
         """Whether somebody asked the process that started at `started` (seconds since 1970) to stop."""
         return requests.asked(self.folder, requests.STOP, started)
-
-
-class Watched:
-    """Reports progress of other long work (an evaluation) as a run folder's status, and ends it when a
-    stop is requested. Without a folder it does nothing."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._run = Run(folder) if folder else None
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._status = Status(state=RUNNING)
-        self._written = 0.0
-
-    def progress(self, message: str, done: int, total: int) -> None:
-        """Report; at most twice a second unless the message changes. Interrupted if a stop is wanted."""
-        if self._run is None:
-            return
-        if self._run.stop_requested():
-            raise Interrupted("Stopped.")
-        now = time.monotonic()
-        if message != self._status.message or now - self._written > 0.5:
-            self._status.message, self._status.step, self._status.iterations = message, done, total
-            self._run.write_status(self._status)
-            self._written = now
-
-    def end(self, state: str, message: str) -> None:
-        """Report how it ended."""
-        if self._run is not None:
-            self._status.state, self._status.message = state, message
-            self._run.write_status(self._status)
-
-
-@contextmanager
-def watched(folder: Path | None) -> Iterator[Watched]:
-    """A `Watched` whose status ends as finished, stopped or failed with the error's sentence."""
-    record = Watched(folder)
-    try:
-        yield record
-    except Interrupted as error:
-        record.end(STOPPED, str(error))
-        raise
-    except MedGANError as error:
-        record.end(FAILED, str(error))
-        raise
-    except BaseException as error:
-        record.end(FAILED, f"A bug ended it: {type(error).__name__}: {error}.")
-        raise
-    record.end(FINISHED, "Finished.")
 
 
 def discard(folder: Path) -> None:

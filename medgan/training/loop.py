@@ -27,7 +27,8 @@ from medgan.training.devices import (
 )
 from medgan.training.observers import MakeObservers, nobody
 from medgan.training.request import Request, prepare, settings_of
-from medgan.training.stretch import Setting, Training
+from medgan.training.setting import Setting
+from medgan.training.stretch import Training
 from medgan.training.together import ALONE, Together
 from medgan.training.trial import is_out_of_memory
 

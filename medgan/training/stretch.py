@@ -5,32 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medgan import __version__
-from medgan.data.dataset import Dataset
-from medgan.data.split import TEST, TRAIN, VALIDATION
 from medgan.errors import MedGANError
 from medgan.files import write_bytes
 from medgan.generation.sampling import sample, with_standing_statistics
 from medgan.images import grid, png
 from medgan.runs import events, requests
 from medgan.runs.info import ModelInfo
-from medgan.runs.record import FINISHED, RUNNING, STOPPED, Run, step_name
+from medgan.runs.record import FINISHED, RUNNING, STOPPED, step_name
 from medgan.training.clock import Clock
 from medgan.training.desk import Desk
 from medgan.training.devices import memory_use
 from medgan.training.failures import is_disk_full
 from medgan.training.observers import MakeObservers, Moment, Scene, Watch
-from medgan.training.request import Request
 from medgan.training.saving import NotFinite, Progress, restore_newest, snapshot, write
+from medgan.training.setting import Setting
 from medgan.training.stepper import FIGURES, Stepper
-from medgan.training.together import ALONE, Together
 from medgan.training.worker import Job
 from medgan.training.writer import Writer
 
@@ -39,21 +33,6 @@ KEEP = 3
 """Checkpoints that stay in the run folder beside the best, in case the newest cannot be read."""
 LONGEST = 300.0
 """Seconds of training after which it is saved, however few the steps: what a crash costs at most."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a training is of: settings, images for training `(N, H, W, C)` uint8, and where it happens.
-    `note` is a sentence where the device is not the one to expect."""
-
-    run: Run
-    request: Request
-    data: Dataset
-    images: np.ndarray
-    device: torch.device
-    precision: torch.dtype
-    note: str
-    together: Together = ALONE
 
 
 class Training:
@@ -250,7 +229,8 @@ class Training:
         self.saved = self.done
         self.progress.seconds = self.clock.seconds
         self.watch.remember(self.progress)
-        info = ModelInfo(self.model, self._about())
+        about = self.setting.about(self.done, self.batches.images_seen(self.done))
+        info = ModelInfo(self.model, about)
         shot = snapshot(self.step, self.window, self.progress, self.sampler(), info)
         self.saved_at = self.clock.here
 
@@ -288,21 +268,3 @@ class Training:
                 self.run.prune(1)
             self._save_once()
             self.writer.wait()
-
-    def _about(self) -> dict[str, Any]:
-        data, splits = self.setting.data, self.setting.data.info["splits"]
-        return {
-            "name": self.run.name,
-            "preset": self.setting.request.preset,
-            "step": self.done,
-            "images_seen": self.batches.images_seen(self.done),
-            "train": self.config.to_json(),
-            "dataset": {
-                "name": data.name,
-                "train": splits.get(TRAIN, 0),
-                "heldout": splits.get(VALIDATION, 0) + splits.get(TEST, 0),
-                "classes": data.info["classes"],
-                "content_sha256": data.info["content_sha256"],
-            },
-            "versions": {"medgan": __version__, "torch": torch.__version__},
-        }

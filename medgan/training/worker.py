@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,12 +14,10 @@ from medgan.data.split import TRAIN
 from medgan.errors import DataError, MedGANError, RunError
 from medgan.training.request import digest
 from medgan.training.saving import apply_state, training_state
+from medgan.training.setting import Setting
 from medgan.training.step import GanStep
 from medgan.training.stepper import Stepper
 from medgan.training.together import Together
-
-if TYPE_CHECKING:
-    from medgan.training.stretch import Setting
 
 
 @dataclass(frozen=True)
