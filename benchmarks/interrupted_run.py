@@ -61,8 +61,8 @@ def walk(browser: Browser, options: argparse.Namespace) -> Run:
     [folder] = (workspace / "runs").iterdir()
     run = Run(folder)
     wait(lambda: share(run) > 0.15)
-    page.get_by_role("button", name="Pause").click()
-    page.get_by_text("Paused; everything learned is saved.").wait_for(timeout=LONG)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_text("Paused; everything learned is saved.").wait_for()
     tell(run, "paused on the page")
     page.screenshot(path=options.out / "paused.png", full_page=True)
     page.close()
@@ -80,7 +80,7 @@ def walk(browser: Browser, options: argparse.Namespace) -> Run:
         tell(run, "resumed from the command line")
         page = new_page(browser, server)
         wait(lambda: run.status().state == FINISHED)
-        page.get_by_text("Finished.", exact=True).wait_for(timeout=LONG)
+        page.get_by_text("Finished.", exact=True).wait_for()
         page.wait_for_timeout(5000)
         page.screenshot(path=options.out / "finished.png", full_page=True)
         tell(run, "finished, seen in a new tab")
@@ -91,8 +91,9 @@ def walk(browser: Browser, options: argparse.Namespace) -> Run:
 
 def new_page(browser: Browser, server: Server) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(LONG)
     page.goto(f"{server.url}/train")
-    page.get_by_role("heading", level=1).wait_for(timeout=LONG)
+    page.get_by_role("heading", level=1).wait_for()
     return page
 
 
@@ -102,9 +103,9 @@ def begin(page: Page, options: argparse.Namespace) -> None:
         field = page.get_by_test_id("stNumberInput").filter(has_text="Iterations").get_by_role("spinbutton")
         field.fill(str(options.iterations))
         field.press("Enter")
-        page.get_by_text(f"{options.iterations:,} steps of").wait_for(timeout=LONG)
+        page.get_by_text(f"{options.iterations:,} steps of").wait_for()
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("Training.", exact=True).wait_for(timeout=LONG)
+    page.get_by_text("Training.", exact=True).wait_for()
 
 
 def command(workspace: Path, action: str, run: Run) -> None:

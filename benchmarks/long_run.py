@@ -42,7 +42,8 @@ class Seen:
     def click(self, what: str, action: Callable[[], None], page: Page) -> None:
         """Do and time `action`; an error on the page is written down, not raised."""
         try:
-            self.clicks.setdefault(what, []).append(timed(action))
+            seconds = timed(action)
+            self.clicks.setdefault(what, []).append(seconds)
         except Exception as error:
             self.errors.append(f"{what}: {str(error).splitlines()[0]}")
         for name in ("stException", "stConnectionStatus"):
@@ -89,13 +90,12 @@ def walk(browser: Browser, server: Server, options: argparse.Namespace) -> Seen:
         seen.rounds.append(measure(server, run, time.monotonic() - begun))
         if len(seen.rounds) % 10 == 1:
             print(json.dumps(seen.rounds[-1]), flush=True)
-    opened(menu(page, "Train").click, page, "Train")
-    page.get_by_text("Finished.", exact=True).wait_for()
-    page.wait_for_timeout(5000)
-    page.screenshot(path=options.out / "end.png", full_page=True)
     status = run.status()
     if status.state != FINISHED:
         seen.errors.append(f"the training ended {status.state}: {status.message}")
+    seen.click("page Train", partial(opened, menu(page, "Train").click, page, "Train"), page)
+    page.wait_for_timeout(10_000)
+    page.screenshot(path=options.out / "end.png", full_page=True)
     return seen
 
 

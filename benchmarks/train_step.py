@@ -143,7 +143,7 @@ def build(name: str, device: torch.device) -> Contest:
     title = f"this project, {str(precision).removeprefix('torch.')}"
     ours: dict[str, Callable[[], StepResult]] = {title: lambda: step(real, latents)}
     if device.type == "cuda":
-        graphed = GraphedStep(GanStep(model, config, device, precision), CudaGraphs())
+        graphed = GraphedStep(GanStep(model, config, device, precision), CudaGraphs(), config.batch_size)
         ours = {f"{title}, graph": lambda: graphed(real, latents)} | ours
     return Contest(lambda: plain(real, latents), ours, step)
 

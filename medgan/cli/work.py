@@ -25,19 +25,29 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if options.estimate:
         return _estimate(options)
     from medgan.training.together import leave
-    from medgan.training.worker import follow
 
     if not options.run:
         raise ConfigError("Say where the run goes: --run FOLDER.")
-    together = _gathered(options)
+    together, well = _gathered(options), False
     try:
-        if not together.main:
-            with StopOnSignal():  # the main process hears it too, and says what is done
-                follow(together)
-            raise SystemExit(0)
-        return _train(options, together)
+        result = _train(options, together) if together.main else _follow(together)
+        well = True
+    except Interrupted:
+        well = True
+        raise
     finally:
-        leave(together)
+        leave(together, well=well)
+    if not together.main:
+        raise SystemExit(0)
+    return result
+
+
+def _follow(together: Together) -> dict[str, Any]:
+    from medgan.training.worker import follow
+
+    with StopOnSignal():  # the main process hears it too, and says what is done
+        follow(together)
+    return {}
 
 
 def _gathered(options: argparse.Namespace) -> Together:
@@ -45,7 +55,7 @@ def _gathered(options: argparse.Namespace) -> Together:
     waits for them."""
     from medgan.runs.record import Run
     from medgan.training.devices import choose_device
-    from medgan.training.processes import check, lead
+    from medgan.training.processes import check, lead, most
     from medgan.training.together import ALONE, join, launched
 
     known = Run(options.run).config() if options.resume else {}
@@ -53,10 +63,13 @@ def _gathered(options: argparse.Namespace) -> Together:
     count = options.devices if options.devices is not None else int(known.get("devices", 1))
     if launched() > 1:
         return join(choose_device(device).type)
-    if options.devices is not None or count > 1:
+    if options.devices is not None:
         check(count, device)
+    elif count > 1 and count > most(device):
+        say(f"It was trained on {count} devices and goes on with the {most(device)} there are here.")
+        count = most(device)
     if count > 1:
-        raise SystemExit(lead(sys.argv[1:], count))
+        raise SystemExit(lead(sys.argv[1:], count, device))
     return ALONE
 
 

@@ -6,6 +6,7 @@ a second even while a step takes long, and writes the status, so that the loop n
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from medgan.runs.record import FAILED, PAUSED, Run, Status
 
 LOOK = 0.25
 """Seconds between two looks."""
+LEADER_STARTED = "MEDGAN_LEADER_STARTED"
+"""Names the time at which the process began that started this one: what was asked of it since is meant."""
 HEARTBEAT = 5.0
 """Seconds after which the status is written even if nothing has changed."""
 
@@ -37,7 +40,7 @@ class Desk:
     ) -> None:
         self.run, self.status = run, status
         self._interrupted, self._report = interrupted, report
-        self._since = psutil.Process().create_time()
+        self._since = float(os.environ.get(LEADER_STARTED) or psutil.Process().create_time())
         self._stop = self._pause = False
         self._wanted: list[str] = []
         self._lock, self._writing = threading.RLock(), threading.RLock()

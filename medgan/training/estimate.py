@@ -25,6 +25,7 @@ from medgan.training.trial import (
     available_memory,
     checkpoint_bytes,
     is_out_of_memory,
+    part_of,
     smaller_batch_that_fits,
     try_steps,
 )
@@ -96,9 +97,10 @@ def estimate(request: Request) -> Estimate:
     user = user_of(device)
     busy = f"{user} is using {device} now; alone it is faster." if user else ""
     shared = f"{request.devices} devices share each batch; what they say to each other is not counted."
-    part = replace(config, batch_size=max(2, -(-config.batch_size // request.devices)))
+    part = replace(config, batch_size=part_of(config.batch_size, request.devices))
     trial = _try(model, part, device, precision)
-    suffices = trial is not None and trial.needed < trial.available
+    here = request.devices if device.type == "cpu" else 1  # processes that share one memory
+    suffices = trial is not None and trial.needed * here < trial.available
     speed = config.batch_size / trial.seconds if trial else None
     steps = config.total_iterations(images)
     if trial and config.minutes:
@@ -114,12 +116,12 @@ def estimate(request: Request) -> Estimate:
         images=images,
         seconds=round(shown / speed * (1 + SHARE), 1) if speed else None,
         images_per_second=round(speed, 2) if speed else None,
-        memory=trial.needed if trial else None,
+        memory=trial.needed * here if trial else None,
         memory_free=trial.available if trial else available_memory(device),
         memory_suffices=suffices,
         batch_that_fits=config.batch_size
         if suffices
-        else smaller_batch_that_fits(model, config, device, precision),
+        else smaller_batch_that_fits(model, config, device, precision, processes=request.devices),
         disk=disk,
         disk_free=free_disk,
         disk_suffices=disk < free_disk,

@@ -29,7 +29,7 @@ def sentence(error: BaseException, run: Run) -> str:
             "way: start a new one with a lower learning rate (--set learning_rate=1e-4) or another seed."
         )
     if isinstance(error, PartnerLost):
-        return f"{error} {kept(run)} Add --resume to go on, with as many devices or with --devices 1."
+        return f"{error} {kept(run)} Add --resume to go on; what the other one said is in the log."
     if isinstance(error, OSError) and not run.exists():
         return f"{run.folder} was deleted while it trained; there is nothing to go on from."
     if is_disk_full(error):
@@ -46,10 +46,16 @@ def sentence(error: BaseException, run: Run) -> str:
 
 
 def out_of_memory(
-    model: ModelConfig, train: TrainConfig, device: torch.device, precision: torch.dtype, run: Run
+    model: ModelConfig,
+    train: TrainConfig,
+    device: torch.device,
+    precision: torch.dtype,
+    run: Run,
+    *,
+    processes: int = 1,
 ) -> str:
     """The sentence for too little memory, with the batch size that was tried and fits."""
-    fits = smaller_batch_that_fits(model, train, device, precision)
+    fits = smaller_batch_that_fits(model, train, device, precision, processes=processes)
     if fits:
         advice = f"batch size {fits} fits: start a new run with --batch-size {fits}"
     else:

@@ -8,13 +8,14 @@ copied back to where the graph looks for it next time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from medgan.config import TrainConfig
 from medgan.training.step import GanStep, StepResult
 
 WARM_UP = 3
@@ -39,26 +40,29 @@ class Recorder(Protocol):
 
 
 class GraphedStep:
-    """Does what `step` does, by a recording once it is warm. `note` says why there is none, if that is so."""
+    """Does what `step` does, for batches of `size` images by a recording once it is warm. `note` says why
+    there is none, if that is so."""
 
-    def __init__(self, step: GanStep, recorder: Recorder) -> None:
-        self.step, self._recorder = step, recorder
+    def __init__(self, step: GanStep, recorder: Recorder, size: int) -> None:
+        self.step, self._recorder, self.size = step, recorder, size
         self.note = ""
         self._warm = 0
+        self._buffers = _Buffers([])
         self._recording: Recording | None = None
         self._inputs: tuple[Tensor, Tensor] | None = None
         self._result: StepResult | None = None
 
     def __call__(self, real: Tensor, latents: Tensor, weight: float = 1.0) -> StepResult:
         """As `GanStep`, for one process alone. The result is good until the next call."""
-        if self._recording is None and not self.note and self._warm >= WARM_UP:
+        whole = len(real) == self.size
+        if whole and self._recording is None and not self.note and self._warm >= WARM_UP:
             self._begin(real, latents)
-        if self._recording is None or self._inputs is None or self._result is None:
+        if not whole or self._recording is None or self._inputs is None or self._result is None:
             self._warm += 1
             with self._recorder.aside():
-                return self.step(real, latents, weight)
-        if real.shape != self._inputs[0].shape:
-            return self.step(real, latents, weight)  # the last batch of an epoch may be smaller
+                result = self.step(real, latents, weight)
+                self._buffers.put_back()
+            return result
         for place, given in zip(self._inputs, (real, latents), strict=True):
             place.copy_(given)
         self._recording.replay()
@@ -69,45 +73,46 @@ class GraphedStep:
             real.contiguous(memory_format=torch.channels_last).clone(),
             latents.clone(),
         )
+        self._buffers = _Buffers(list(self.step.networks().values()))
         try:
-            with _buffers_in_place(list(self.step.networks().values())) as put_back:
-                self._recording = self._recorder.record(lambda: self._once(put_back))
+            self._recording = self._recorder.record(self._once)
         except (RuntimeError, NotImplementedError) as error:  # an operation that cannot be recorded
-            self._recording = None
+            self._buffers.forget_new()
+            self._buffers = _Buffers([])
             self.step.discriminator.requires_grad_(True)  # it may have ended where they are frozen
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             self.note = f"It trains without a CUDA graph, more slowly, since recording one failed ({reason})."
 
-    def _once(self, put_back: Callable[[], None]) -> None:
-        if self._inputs is None:
-            return
-        self._result = self.step(*self._inputs)
-        put_back()
+    def _once(self) -> None:
+        if self._inputs is not None:
+            self._result = self.step(*self._inputs)
+            self._buffers.put_back()
 
 
-@contextmanager
-def _buffers_in_place(networks: list[nn.Module]) -> Iterator[Callable[[], None]]:
-    """Yield a function that copies buffers which were replaced back into those there were, and puts these
-    back in place; that is done in any case at the end, so that nothing of a failed recording stays."""
-    kept = [
-        (module, name, buffer)
-        for network in networks
-        for module in network.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+class _Buffers:
+    """Where the buffers of networks are. A pass that puts a new one in the place of an old one (the spectral
+    norm's vectors) would leave a recording, and whoever saves, with two of them."""
 
-    def put_back() -> None:
-        for module, name, buffer in kept:
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        self._kept = [
+            (module, name, buffer)
+            for network in networks
+            for module in network.modules()
+            for name, buffer in module._buffers.items()
+            if buffer is not None
+        ]
+
+    def put_back(self) -> None:
+        """Copy what is new into the old ones, and put these back in place."""
+        for module, name, buffer in self._kept:
             new = module._buffers[name]
             if new is not None and new is not buffer:
                 buffer.copy_(new)
                 module._buffers[name] = buffer
 
-    try:
-        yield put_back
-    finally:
-        for module, name, buffer in kept:
+    def forget_new(self) -> None:
+        """Put the old ones back as they are."""
+        for module, name, buffer in self._kept:
             module._buffers[name] = buffer
 
 
@@ -133,3 +138,10 @@ class CudaGraphs:
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             work()
         return graph
+
+
+def as_one_launch(step: GanStep, train: TrainConfig, size: int) -> GraphedStep | None:
+    """`step` as a CUDA graph for batches of `size` images, where that is possible and wanted."""
+    if not train.cuda_graphs or step.device.type != "cuda" or step.together.count > 1:
+        return None
+    return GraphedStep(step, CudaGraphs(), size)

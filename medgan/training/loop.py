@@ -113,7 +113,9 @@ def _train_or_explain(
         if setting and is_out_of_memory(error):
             traceback.clear_frames(error.__traceback__)  # they hold what fills the memory
             s = setting[0]
-            message = failures.out_of_memory(s.request.model, s.request.train, s.device, s.precision, run)
+            message = failures.out_of_memory(
+                s.request.model, s.request.train, s.device, s.precision, run, processes=together.count
+            )
         if not message:
             desk.fail(f"A bug ended it: {type(error).__name__}: {error}. {failures.kept(run)}")
             raise

@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
+import psutil
+
 from medgan.errors import ConfigError
 from medgan.terminal import say
+from medgan.training.desk import LEADER_STARTED
 from medgan.training.devices import choose_device, usable_cores
 
 GRACE = 20.0
@@ -27,12 +30,20 @@ LOOK = 0.1
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
+def most(device: str) -> int:
+    """How many processes can train together here on devices of this kind."""
+    kind = choose_device(device).type
+    if kind == "cuda":
+        return _gpus()
+    return 1 if kind == "mps" else usable_cores()
+
+
 def check(count: int, device: str) -> None:
     """ConfigError unless `count` processes can train on devices of this kind here."""
     kind = choose_device(device).type
-    if kind == "mps":
+    if kind == "mps" and count != 1:
         raise ConfigError(f"There is one MPS device, so --devices {count} is not possible; leave it away.")
-    there = _gpus() if kind == "cuda" else usable_cores()
+    there = most(device)
     if not 1 <= count <= there:
         what = "GPU" if kind == "cuda" else "processor core"
         raise ConfigError(
@@ -41,11 +52,11 @@ def check(count: int, device: str) -> None:
         )
 
 
-def lead(arguments: Sequence[str], count: int) -> int:
+def lead(arguments: Sequence[str], count: int, device: str = "auto") -> int:
     """Run `python -m medgan` with these arguments in `count` processes that train together; returns the
     main one's exit code. Ctrl-C and SIGTERM reach that one, which saves and tells the others."""
     with tempfile.TemporaryFile() as words:
-        children = _start(arguments, count, words)
+        children = _start(arguments, count, words, _needs(choose_device(device).type))
         with _passed_on(children[0]):
             lost_first = _wait(children)
         code = children[0].returncode
@@ -61,7 +72,18 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
-def _start(arguments: Sequence[str], count: int, words: IO[bytes]) -> list[subprocess.Popen[bytes]]:
+def _needs(kind: str) -> dict[str, str]:
+    """What `accelerate launch` sets for GPUs that cannot talk to each other directly."""
+    from accelerate.utils import check_cuda_p2p_ib_support
+
+    if kind != "cuda" or check_cuda_p2p_ib_support():
+        return {}
+    return {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
+
+
+def _start(
+    arguments: Sequence[str], count: int, words: IO[bytes], needs: dict[str, str]
+) -> list[subprocess.Popen[bytes]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,6 +92,8 @@ def _start(arguments: Sequence[str], count: int, words: IO[bytes]) -> list[subpr
         "MASTER_PORT": str(port),
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
+        LEADER_STARTED: str(psutil.Process().create_time()),
+        **needs,
     }
     if "OMP_NUM_THREADS" not in os.environ:
         shared["OMP_NUM_THREADS"] = str(max(1, (usable_cores() - 1) // count))
@@ -89,12 +113,10 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> bool:
     ended: float | None = None
     lost_first = False
     asked = False
-    while any(child.poll() is None for child in children):
-        gone = [child for child in children if child.returncode is not None]
-        if gone and ended is None:
-            ended, lost_first = time.monotonic(), children[0].returncode is None
-        late = ended is not None and time.monotonic() - ended > GRACE * (2 if asked else 1)
-        if late:
+    while None in (codes := [child.poll() for child in children]):
+        if ended is None and any(code is not None for code in codes):
+            ended, lost_first = time.monotonic(), codes[0] is None
+        if ended is not None and time.monotonic() - ended > GRACE * (2 if asked else 1):
             for child in children:
                 if child.returncode is None:
                     child.kill() if asked else child.terminate()

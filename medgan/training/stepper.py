@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.training.batches import Batches, latents
-from medgan.training.graphs import CudaGraphs, GraphedStep
+from medgan.training.graphs import as_one_launch
 from medgan.training.step import GanStep, StepResult
 from medgan.training.together import ALONE, Together
 
@@ -34,8 +34,7 @@ class Stepper:
         self.model, self.train, self.device, self.together = model, train, device, together
         self.step = GanStep(model, train, device, precision, together)
         self.batches = Batches(images, train.batch_size, train.seed, device)
-        wanted = train.cuda_graphs and device.type == "cuda" and together.count == 1
-        self._graphed = GraphedStep(self.step, CudaGraphs()) if wanted else None
+        self._graphed = as_one_launch(self.step, train, min(train.batch_size, len(images)))
 
     @property
     def note(self) -> str:
@@ -50,7 +49,7 @@ class Stepper:
         mine, weight = self.together.part(len(index)), self.together.weight(len(index))
         real = self.batches.pick(index[mine])
         step: Callable[..., StepResult] = self._graphed or self.step
-        result = step(real, noise[mine].to(self.device), weight)
+        result = step(real, noise[mine].to(self.device, non_blocking=True), weight)
         row = torch.stack([getattr(result, name) for name in FIGURES])
         self.together.average([row])
         return row

@@ -25,7 +25,8 @@ from medgan.training.observers import MakeObservers, Moment, Scene, Watch
 from medgan.training.saving import NotFinite, Progress, restore_newest, snapshot, write
 from medgan.training.setting import Setting
 from medgan.training.stepper import FIGURES, Stepper
-from medgan.training.worker import Job
+from medgan.training.together import PartnerLost
+from medgan.training.worker import REST, Job
 from medgan.training.writer import Writer
 
 GRID_SEEDS = range(36)
@@ -79,8 +80,7 @@ class Training:
         """Train on until the goal, a stop or a pause; everything is saved afterwards, also when something
         other than the step itself fails."""
         self.clock.start()
-        words = f"Training. {self.setting.note} {self.stepper.note}".strip()
-        self.desk.say(RUNNING, words, **self.facts())
+        self.desk.say(RUNNING, self._words(), **self.facts())
         try:
             self._train()
         except Exception as error:
@@ -95,6 +95,9 @@ class Training:
         if self.over:
             self.writer.close()
 
+    def _words(self) -> str:
+        return " ".join(filter(None, ["Training.", self.setting.note, self.stepper.note]))
+
     def _train(self) -> None:
         while True:
             last = self._reached()
@@ -106,6 +109,7 @@ class Training:
         self.writer.wait()
         if self.setting.device.type == "cuda":
             torch.cuda.empty_cache()  # while it pauses, others may use the memory
+            self.together.share(REST)
         if last or self.watch.end:
             self._close(FINISHED, self.watch.end or "Finished.")
         elif self.desk.stop_wanted():
@@ -171,7 +175,8 @@ class Training:
         )
         self.window.clear()
         memory = list(memory_use(self.setting.device) or ())
-        self.desk.update(images_per_second=speed, memory=memory, **(facts | self._forecast(speed)))
+        facts |= {"images_per_second": speed, "memory": memory, "message": self._words()}
+        self.desk.update(**facts, **self._forecast(speed))
 
     def facts(self) -> dict[str, Any]:
         """How far it is, as fields of the status."""
@@ -260,7 +265,9 @@ class Training:
         """Save what is in memory, unless the step itself left it half done. A full disk gets room from the
         older checkpoints."""
         self.writer.forget()  # what is being written is finished first
-        if self.stepping or isinstance(error, NotFinite) or not self.run.exists():
+        # On a GPU what a lost process owes is still waited for: nothing could be copied from there.
+        waits = isinstance(error, PartnerLost) and self.setting.device.type == "cuda"
+        if self.stepping or waits or isinstance(error, NotFinite) or not self.run.exists():
             return
         self.saved = 0  # that may have been the very thing that failed
         with suppress(OSError, MedGANError):

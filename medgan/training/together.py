@@ -129,18 +129,24 @@ def join(kind: str) -> Together:
     return Together(state.process_index, state.num_processes, state.device, control)
 
 
-def leave(together: Together) -> None:
-    """Say goodbye, so that nobody waits for a process that has ended."""
+def leave(together: Together, *, well: bool) -> None:
+    """Say goodbye, so that nobody waits for a process that has ended. Where it did not end `well`, what is
+    under way is given up: another process may never answer."""
     if together.count > 1 and dist.is_initialized():
-        dist.destroy_process_group()
+        if well:
+            dist.destroy_process_group()
+        else:
+            dist.distributed_c10d._abort_process_group()
 
 
 @contextmanager
 def _talking(count: int) -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, torch.AcceleratorError):
         raise
+    except NotImplementedError as error:  # Accelerate, on GPUs that cannot talk to each other
+        raise ConfigError(str(error)) from error
     except RuntimeError as error:
         raise PartnerLost(f"One of the {count} processes that share this training has ended.") from error
 
@@ -175,7 +181,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return self._over_all(x.float()).to(x.dtype)
 
     def _over_all(self, x: Tensor) -> Tensor:
-        size = x.new_tensor([x.numel() / x.shape[1]])
+        size = x.new_full((1,), x.numel() / x.shape[1])
         sums = _sum(torch.cat([x.sum(dim=(0, 2, 3)), size]))
         mean, size = sums[:-1] / sums[-1], sums[-1].detach()
         centred = x - mean[:, None, None]

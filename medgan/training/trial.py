@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +13,15 @@ from statistics import median
 
 import psutil
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.training.batches import latents
-from medgan.training.step import GanStep
+from medgan.training.graphs import as_one_launch
+from medgan.training.step import GanStep, StepResult
 
-WARM_UP = 2
-"""Steps that are not timed: the first ones reserve memory and choose algorithms."""
+WARM_UP = {"cuda": 6}
+"""Steps that are not timed: the first ones reserve memory and choose algorithms, and record a CUDA graph."""
 _NO_CPU_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc")
 
 
@@ -53,9 +54,11 @@ def try_steps(
     times: list[float] = []
     with _peak(device) as taken:
         step = GanStep(model, train, device, precision)
-        while len(times) < WARM_UP + steps and time.monotonic() - begun < patience:
-            times.append(_one(step, model, train, len(times)))
-    return Trial(median(times[WARM_UP:] or times[-1:]), taken[0], available, checkpoint_bytes(step))
+        work = as_one_launch(step, train, train.batch_size) or step
+        warm = WARM_UP.get(device.type, 2)
+        while len(times) < warm + steps and time.monotonic() - begun < patience:
+            times.append(_one(work, device, model, train, len(times)))
+    return Trial(median(times[warm:] or times[-1:]), taken[0], available, checkpoint_bytes(step))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -66,13 +69,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def smaller_batch_that_fits(
-    model: ModelConfig, train: TrainConfig, device: torch.device, precision: torch.dtype
+    model: ModelConfig,
+    train: TrainConfig,
+    device: torch.device,
+    precision: torch.dtype,
+    *,
+    processes: int = 1,
 ) -> int:
-    """The first of half, a quarter, … of the batch size with which a step succeeds; 0 if none does."""
+    """The first of half, a quarter, … of the batch size with which a step succeeds; 0 if none does. Of
+    several processes, which share a batch, each has to do its part."""
     batch = train.batch_size // 2
     while batch >= 2:
+        part = replace(train, batch_size=part_of(batch, processes))
         try:
-            try_steps(model, replace(train, batch_size=batch), device, precision, steps=1)
+            try_steps(model, part, device, precision, steps=1)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -80,6 +90,11 @@ def smaller_batch_that_fits(
             return batch
         batch //= 2
     return 0
+
+
+def part_of(batch: int, processes: int) -> int:
+    """The larger part of a batch that one of `processes` processes has to do; two images at least."""
+    return max(2, -(-batch // processes))
 
 
 def free(device: torch.device) -> None:
@@ -101,11 +116,17 @@ def available_memory(device: torch.device) -> int:
     return available
 
 
-def _one(step: GanStep, model: ModelConfig, train: TrainConfig, k: int) -> float:
+def _one(
+    step: Callable[[Tensor, Tensor], StepResult],
+    device: torch.device,
+    model: ModelConfig,
+    train: TrainConfig,
+    k: int,
+) -> float:
     start = time.perf_counter()
     shape = (train.batch_size, model.channels, model.size, model.size)
-    noise = latents(train.seed, k, train.batch_size, model.latent).to(step.device)
-    result = step(torch.rand(shape, device=step.device) * 2 - 1, noise)
+    noise = latents(train.seed, k, train.batch_size, model.latent).to(device)
+    result = step(torch.rand(shape, device=device) * 2 - 1, noise)
     float(result.loss_g)  # wait for the device
     return time.perf_counter() - start
 

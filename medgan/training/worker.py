@@ -18,6 +18,10 @@ from medgan.training.setting import Setting
 from medgan.training.step import GanStep
 from medgan.training.stepper import Stepper
 from medgan.training.together import Together
+from medgan.training.trial import free, is_out_of_memory
+
+REST = "rest"
+"""What the main process says when it pauses: the memory that is not needed meanwhile is for others."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,23 @@ def follow(together: Together) -> None:
         stepper, words = None, f"Process {together.rank}: {error}"
     if any(together.gather(words)) or stepper is None:
         return
-    while (k := together.share()) is not None:
+    while (word := together.share()) is not None:
+        if word == REST:
+            free(stepper.device)
+        else:
+            _do(stepper, word)
+
+
+def _do(stepper: Stepper, k: int) -> None:
+    try:
         stepper(k)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RunError(
+            f"Process {stepper.together.rank} has no memory left on {stepper.device}; start a new run with a "
+            "smaller --batch-size."
+        ) from error
 
 
 def _ready(job: Job, together: Together) -> Stepper:

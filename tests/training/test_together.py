@@ -20,7 +20,7 @@ from medgan.data.prepare import store
 from medgan.errors import ConfigError
 from medgan.runs.record import FAILED, FINISHED, Run
 from medgan.training import processes
-from medgan.training.devices import local_devices
+from medgan.training.devices import local_devices, usable_cores
 from medgan.training.processes import check
 from medgan.training.together import ALONE, SharedBatchNorm, Together, share_batch_norm
 from tests.training.conftest import smooth_images
@@ -31,6 +31,7 @@ ITERATIONS = 12
 CHANGES = ("ngf=4", "ndf=4", "latent=16", "precision=float32", "log_every=1", "checkpoint_every=4")
 SETTINGS = ["--preset=demo", "--batch-size=8", "--device=cpu", *(f"--set={change}" for change in CHANGES)]
 LIMIT = 240
+several_cores = pytest.mark.skipif(usable_cores() < 2, reason="two processes need two cores")
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def arguments(dataset: Path, run: Path, *more: str, iterations: int = ITERATIONS
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    loopback = {"linux": "lo", "darwin": "lo0"}.get(sys.platform)
+    return os.environ | {"OMP_NUM_THREADS": "1"} | ({"GLOO_SOCKET_IFNAME": loopback} if loopback else {})
 
 
 def medgan(*words: str, launcher: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -72,7 +74,8 @@ def same(one: list[tuple[float, ...]], other: list[tuple[float, ...]]) -> bool:
     return len(one) == len(other) and torch.allclose(torch.tensor(one), torch.tensor(other), atol=2e-3)
 
 
-@pytest.mark.timeout(2 * LIMIT)
+@several_cores
+@pytest.mark.timeout(4 * LIMIT)
 def test_two_processes_make_the_curve_of_one_and_one_of_them_writes(clouds: Path, tmp_path: Path) -> None:
     alone, two, launched = (tmp_path / name for name in ("alone", "two", "launched"))
     assert medgan(*arguments(clouds, alone)).returncode == 0
@@ -94,7 +97,8 @@ def test_two_processes_make_the_curve_of_one_and_one_of_them_writes(clouds: Path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-@pytest.mark.timeout(2 * LIMIT)
+@several_cores
+@pytest.mark.timeout(4 * LIMIT)
 def test_a_killed_process_ends_the_run_cleanly_and_it_goes_on(clouds: Path, tmp_path: Path) -> None:
     alone, two = tmp_path / "alone", tmp_path / "two"
     command = [sys.executable, "-m", "medgan", *arguments(clouds, two, "--devices=2", iterations=100_000)]
@@ -122,11 +126,26 @@ def test_a_killed_process_ends_the_run_cleanly_and_it_goes_on(clouds: Path, tmp_
         assert same(curve(alone)[:ITERATIONS], curve(two)[:ITERATIONS])
 
 
+@several_cores
+@pytest.mark.timeout(2 * LIMIT)
 def test_what_the_main_process_cannot_do_is_said_once(tmp_path: Path) -> None:
     result = medgan(*arguments(tmp_path / "nothing", tmp_path / "run", "--devices=2"))
     assert result.returncode == 2
     assert result.stderr.count("medgan: ") == 1, result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_leader_sees_another_process_end_and_lets_none_outlive_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "GRACE", 0.3)
+    sleeps, ends = ([sys.executable, "-c", code] for code in ("import time; time.sleep(300)", "exit(3)"))
+    children = [subprocess.Popen(sleeps), subprocess.Popen(ends), subprocess.Popen(sleeps)]
+    assert processes._wait(children) is True
+    assert all(child.returncode is not None for child in children)
+    children = [subprocess.Popen(ends), subprocess.Popen(sleeps)]
+    assert processes._wait(children) is False
+    assert children[0].returncode == 3
 
 
 def _until(true: object) -> None:
