@@ -30,7 +30,13 @@ MOST, LEAST, IN_ALL = 32, 4, 100_000
 100,000 in all, but at least 4. It bounds the time where all are alike, as slices of one body are. Many
 copies of one picture stay connected: each still meets one of those after it."""
 
-_TURNS = ("", "mirrored", "upside down", "turned by 180 degrees", "mirrored and turned by 270 degrees")
+_TURNS: tuple[str, ...] = (
+    "",
+    "mirrored",
+    "upside down",
+    "turned by 180 degrees",
+    "mirrored and turned by 270 degrees",
+)
 _TURNS += ("turned by 270 degrees", "turned by 90 degrees", "mirrored and turned by 90 degrees")
 """How the second picture stands, degrees clockwise; `_turned` says how it is laid on the first again."""
 _BACK = (0, 1, 2, 3, 4, 6, 5, 7)
