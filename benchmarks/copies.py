@@ -81,6 +81,10 @@ CHANGES: dict[str, Change] = {
     "mirrored": lambda image, _: ImageOps.mirror(image),
     "upside down": lambda image, _: ImageOps.flip(image),
     "turned by 180 degrees": lambda image, _: image.rotate(180),
+    "turned by 90 degrees": lambda image, _: image.transpose(Image.Transpose.ROTATE_270),
+    "turned by 270 degrees": lambda image, _: image.transpose(Image.Transpose.ROTATE_90),
+    "mirrored and turned by 90 degrees": lambda image, _: image.transpose(Image.Transpose.TRANSVERSE),
+    "mirrored and turned by 270 degrees": lambda image, _: image.transpose(Image.Transpose.TRANSPOSE),
     "60 %, cropped 2 %, 5 % brighter, JPEG 60, mirrored": several,
 }
 

@@ -26,12 +26,16 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"medgan: {message}; see {self.prog} --help\n")
 
 
+_DASHED = {"--window": r"-[\d.]", "--exclude": r"-[^-]", "--group": r"-[^-]"}
+"""What a value may begin with that looks like an option; all options begin with two dashes."""
+
+
 def joined(arguments: Sequence[str]) -> list[str]:
     """The arguments with `--window -1350,150` as `--window=-1350,150`: argparse would take a range that
-    begins below zero for an option."""
+    begins below zero for an option, and so a name or a pattern that begins with one dash."""
     found: list[str] = []
     for argument in arguments:
-        if found and found[-1] == "--window" and re.match(r"-[\d.]", argument):
+        if found and (value := _DASHED.get(found[-1])) and re.match(value, argument):
             found[-1] += f"={argument}"
         else:
             found.append(argument)

@@ -182,6 +182,15 @@ def test_a_window_below_zero_needs_no_equals_sign(call: Caller) -> None:
     assert (seen["settings"]["window"], seen["size"]) == ("-1350,150", 64)
 
 
+def test_names_and_patterns_may_begin_with_a_dash(call: Caller) -> None:
+    for k in range(8):
+        (call.folder / "set").mkdir(exist_ok=True)
+        Image.effect_noise((40, 30), 50 + k).save(call.folder / "set" / f"-{k // 2}_{k}.png")
+    seen = call.json("inspect", "set", "--group", "-(.)_", "--exclude", "-0_0.png", "--size", 64)
+    assert seen["grouping"] == "4 groups by the pattern"
+    assert [entry["file"] for entry in seen["rejected"]] == ["-0_0.png"]
+
+
 def test_a_prepared_set_is_inspected_down_to_its_pixels(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
     seen = call.json("inspect", "ct")

@@ -185,20 +185,22 @@ def _tell(report: dict[str, Any]) -> None:
     for label, counts in report.get("classes", {}).items():
         say(f"  {label}: {', '.join(f'{count} {part}' for part, count in counts.items())}")
     copies = {
-        "exact copies": "duplicates",
-        "near copies": "near_duplicates",
-        "copies in two classes": "conflicts",
+        ("exact copy", "exact copies"): "duplicates",
+        ("near copy", "near copies"): "near_duplicates",
+        ("copy in two classes", "copies in two classes"): "conflicts",
     }
-    for words, key in copies.items():
-        if report.get(key):
-            first = report[key][0]
-            say(f"{len(report[key])} {words}, such as {first['first']} and {first['second']}")
+    for (one, many), key in copies.items():
+        if pairs := report.get(key):
+            first = pairs[0]
+            words = one if len(pairs) == 1 else many
+            say(f"{len(pairs)} {words}, such as {first['first']} and {first['second']}")
     for what, count in report.get("dropped", {}).items():
         say(f"Not kept: {what} of {count} file{'' if count == 1 else 's'}")
     _list(report.get("flagged", []), "to look at")
     _list(report.get("rejected", []), "left out")
-    if report.get("leak_check"):
-        say(report["leak_check"]["words"])
+    if leak := report.get("leak_check"):
+        for words in filter(None, (leak.get("warning") or leak["words"], leak.get("nameless"))):
+            say(words)
     for advice in report.get("advice", ()):
         say(advice["text"])
 

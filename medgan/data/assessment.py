@@ -137,8 +137,8 @@ def _absent(classes: Classes, totals: Mapping[str, int]) -> Iterator[Advice]:
             yield Advice(
                 INFO if part == VALIDATION else WARNING,
                 f"No image of {_listed(absent)} is in {part}, {consequence}. A class needs three groups "
-                "(patients, or images that do not look alike) to be in all three parts, each small enough "
-                "for its part.",
+                "(patients, or images that do not look alike) to be in all three parts; with numbers of "
+                "images instead of shares, each must be small enough for its part.",
             )
 
 
@@ -161,8 +161,7 @@ def _missed(totals: Mapping[str, int], wanted: Mapping[str, int]) -> Iterator[Ad
                 WARNING,
                 f"{part.capitalize()} has {got:,} images where {asked:,} were asked for. That comes from the "
                 "grouping, and nothing is wrong with the images: groups (a patient, a volume, images that "
-                "look alike) stay whole, few and large ones fit badly, and no class gives more than its "
-                "share.",
+                "look alike) stay whole, few and large ones fit badly, and no class makes up for another.",
             )
 
 

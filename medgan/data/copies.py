@@ -30,15 +30,25 @@ MOST, LEAST, IN_ALL = 32, 4, 100_000
 100,000 in all, but at least 4. It bounds the time where all are alike, as slices of one body are. Many
 copies of one picture stay connected: each still meets one of those after it."""
 
-_TURNS = ("", "mirrored", "upside down", "turned by 180 degrees")
+_TURNS: tuple[str, ...] = (
+    "",
+    "mirrored",
+    "upside down",
+    "turned by 180 degrees",
+    "mirrored and turned by 270 degrees",
+)
+_TURNS += ("turned by 270 degrees", "turned by 90 degrees", "mirrored and turned by 90 degrees")
+"""How the second picture stands, degrees clockwise; `_turned` says how it is laid on the first again."""
+_BACK = (0, 1, 2, 3, 4, 6, 5, 7)
+"""The turn that undoes each turn."""
 _BLOCK = 32
 
 
 @dataclass(frozen=True)
 class Pair:
     """Two pictures that are the same. `first` < `second` are their indices; `turned` says how the second
-    stands ("", "mirrored", "upside down", "turned by 180 degrees"); `distance` is the root mean square
-    difference that is left when they lie on each other, 0-255, 0 for exact copies."""
+    stands (one of `_TURNS`); `distance` is the root mean square difference that is left when they lie on
+    each other, 0-255, 0 for exact copies."""
 
     first: int
     second: int
@@ -219,15 +229,15 @@ def _candidates(thumbs: Array) -> Iterator[tuple[int, int, int]]:
 
 
 def _likeness(start: int, hashes: Array, coarse: Array, spread: Array) -> Array:
-    """`(rows, 4, N - start)`: squared correlation of each row's picture in each turn with those from
-    `start` on; 0 for those that are no candidates."""
+    """`(rows, 8, N - start)`: squared correlation of each row's picture with those from `start` on in each
+    turn; 0 for those that are no candidates."""
     rows = slice(start, min(start + _BLOCK, len(spread)))
     others = coarse[start:].reshape(-1, 256).T
     scale = spread[rows, None] * spread[None, start:]
     after = np.arange(len(spread) - start) > np.arange(rows.stop - start)[:, None]
-    scores = np.zeros((rows.stop - start, 4, others.shape[1]))
-    for turn in range(4):
-        product = (_turned(coarse[rows], turn).reshape(-1, 256) @ others).astype(np.float64)
+    scores = np.zeros((rows.stop - start, len(_TURNS), others.shape[1]))
+    for turn, back in enumerate(_BACK):
+        product = (_turned(coarse[rows], back).reshape(-1, 256) @ others).astype(np.float64)
         bits = np.bitwise_count(hashes[0, rows, None] ^ hashes[turn, None, start:])
         likely = after & (bits <= HASH_BITS) & (product > 0) & (product * product >= LIKENESS * scale)
         scores[:, turn][likely] = product[likely] ** 2 / scale[likely]
@@ -255,11 +265,12 @@ def _centred(grey: Array) -> Array:
 
 
 def perceptual_hashes(grey: Array) -> Array:
-    """uint8 `(N, 32, 32)` to uint64 `(4, N)`: the pHash (Zauner 2010, as `imagehash.phash`) of each picture
-    as it is, mirrored, upside down and turned by 180 degrees.
+    """uint8 `(N, 32, 32)` to uint64 `(8, N)`: the pHash (Zauner 2010, as `imagehash.phash`) of each picture
+    in each turn, as `_turned` turns it.
 
     The cosines are rounded to whole numbers, so that a coefficient next to the median falls on the same
-    side on every machine; a mirrored picture's coefficients are the same with other signs.
+    side on every machine; a mirrored picture's coefficients are the same with other signs, and one turned
+    by 90 degrees has them in columns instead of rows.
     """
     position = np.arange(32)
     cosines = np.rint(4096 * np.cos(np.pi / 64 * np.outer(np.arange(8), 2 * position + 1)))
@@ -268,7 +279,8 @@ def perceptual_hashes(grey: Array) -> Array:
         block = slice(start, start + 1024)
         waves[block] = cosines @ grey[block].astype(np.float64) @ cosines.T  # whole numbers below 2^53
     odd = np.where(np.arange(8) % 2, -1.0, 1.0)
-    turns = [waves, waves * odd, waves * odd[:, None], waves * odd * odd[:, None]]
+    signs = (1.0, odd, odd[:, None], odd * odd[:, None])
+    turns = [way * sign for way in (waves, waves.swapaxes(1, 2)) for sign in signs]
     return np.stack([_bits(turn.reshape(-1, 64)) for turn in turns])
 
 
@@ -286,6 +298,8 @@ def _grey(picture: Array, side: int) -> Array:
 
 
 def _turned(pictures: Array, turn: int) -> Array:
-    """`(..., H, W)`, each picture turned as `_TURNS` says."""
-    pictures = pictures[..., ::-1] if turn in (1, 3) else pictures
-    return pictures[..., ::-1, :] if turn in (2, 3) else pictures
+    """`(..., S, S)`, each picture with rows and columns exchanged (4), then mirrored (1) and upside down (2),
+    as the bits of `turn` say."""
+    pictures = pictures.swapaxes(-1, -2) if turn & 4 else pictures
+    pictures = pictures[..., ::-1] if turn & 1 else pictures
+    return pictures[..., ::-1, :] if turn & 2 else pictures

@@ -23,6 +23,10 @@ from medgan.images import to_channels
 
 MINIMUM = 4
 """Fewer images cannot be split into parts."""
+_NAME_THEM = (
+    "If you can tell patients apart, say so by a column patient in the table of labels, or by a pattern on "
+    "file names."
+)
 GREY_SHARE = 0.95
 """`auto` makes a set grey when at least this share of its images carries no colour."""
 
@@ -146,7 +150,7 @@ class Examined:
             "advice": [{"level": "warning", "text": self.trouble}] * bool(self.trouble)
             + [vars(entry) for entry in advice],
             "trouble": self.trouble,
-            "notes": [*found.notes, *self.notes],
+            "notes": [*found.notes, *self.notes, *_over_time(seen.over_time)],
             "files": [row.file for row in self.rows],
             "settings": self.settings.to_json(),
             "content_sha256": self._content(),
@@ -179,9 +183,33 @@ class Examined:
             "distance": round(leak.distance, 2),
             "typical": round(leak.typical, 2),
             "ratio": round(leak.ratio, 3),
+            "likeness": round(leak.likeness, 3),
             "words": leak.words,
-            "warning": leak.warning,
+            "warning": "" if self._is_drawn() else leak.warning,
+            "nameless": self._nameless(),
         }
+
+    def _is_drawn(self) -> bool:
+        """Whether no patient stands behind the images."""
+        return set(self.seen.kinds) == {"phantom"}
+
+    def _nameless(self) -> str:
+        """That nobody knows whose images these are, if so: likeness finds copies and neighbouring slices, but
+        not all images of one patient."""
+        number, images = self.groups.nameless if self.groups else 0, len(self.rows)
+        if not number or self._is_drawn():
+            return ""
+        who = "No patient is known" if number == images else f"No patient is known of {number:,} images"
+        return f"{who}, so images of one patient may stand on both sides of the split. {_NAME_THEM}"
+
+
+def _over_time(files: Sequence[tuple[str, int]]) -> list[str]:
+    """A note on files of several volumes."""
+    if not files:
+        return []
+    name, volumes = files[0]
+    many = f"{len(files):,} files hold several volumes" if len(files) > 1 else "1 file holds several volumes"
+    return [f"{many} (over time), of which the first alone is used (such as {name}: 1 of {volumes:,})."]
 
 
 def _thumbs(rows: Sequence[Row]) -> np.ndarray:

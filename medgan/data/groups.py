@@ -25,16 +25,18 @@ SECONDS = 5
 """For trying a pattern on all names. Python's regular expressions can take for ever, and nothing in the same
 process can stop them."""
 
-Key = Hashable | None
-"""Where an image is known to come from (a patient, a volume, what a pattern finds), or None."""
+Key = tuple[str, Hashable] | None
+"""Where an image is known to come from (a patient, a file, what a pattern finds), or None."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """`numbers` is int64 `(N,)`, counted from 0 by first appearance; `words` says how they were found."""
+    """`numbers` is int64 `(N,)`, counted from 0 by first appearance; `words` says how they were found;
+    `nameless` counts the images of which neither a patient nor the user's pattern says whose they are."""
 
     numbers: Array
     words: str
+    nameless: int = 0
 
     @property
     def count(self) -> int:
@@ -62,7 +64,7 @@ def find_groups(
     clusters = Clusters(len(names))
     _join_equal(clusters, files)
     if how == NONE:
-        return Groups(_numbered(clusters, len(names)), _alone(files))
+        return Groups(_numbered(clusters, len(names)), _alone(files), len(names))
     keys, words = _known(how, names, files, patients)
     _join_equal(clusters, keys)
     for pair in copies:
@@ -71,7 +73,8 @@ def find_groups(
     if unknown.any():
         _join_alike(clusters, thumbs, unknown)
         words.append(_by_likeness(int(unknown.sum()), len(names)))
-    return Groups(_numbered(clusters, len(names)), "; ".join(words))
+    nameless = sum(key is None or key[0] == "file" for key in keys)
+    return Groups(_numbered(clusters, len(names)), "; ".join(words), nameless)
 
 
 def check_pattern(pattern: str) -> None:

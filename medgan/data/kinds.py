@@ -24,7 +24,7 @@ _PASSED_OVER = (
     "part crdownload download tmp bak old "
     "dicomdir license readme makefile checksums changelog md5sums sha256sums"
 )
-"""Endings, and names without one, of what travels with images and is none."""
+"""Endings, and names without one, of what travels with images and is none, unless its content says so."""
 
 _MAGIC = {
     "ZIP": (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"),

@@ -72,9 +72,9 @@ def find_records(sources: Sequence[Path], *, limits: Limits = LIMITS, labels: Pa
 
     The class is the name of the nearest folder that says one (`train` or `images` do not), or what the CSV
     `labels` says (which may lie in a ZIP: `set.zip/labels.csv`); then images that it does not name are
-    rejected. Hidden files are passed
-    over, and so are known kinds of other files, which a note counts. DataError if a source does not exist,
-    if no image is found, if there are too many files or bytes, or if the labels cannot be used.
+    rejected. Hidden files are passed over, and so are known kinds of other files that hold no image, which a
+    note counts. DataError if a source does not exist, if no image is found, if there are too many files or
+    bytes, or if the labels cannot be used.
     """
     try:
         listings = [list_source(source, limits) for source in _once(sources)]
@@ -111,13 +111,21 @@ def _sorted_out(
     images, rejected, passed = [], [], Counter[str]()
     for entry, origin in ((entry, listing.origin) for listing in listings for entry in listing.entries):
         kind = "" if entry.problem else kinds.by_name(entry.name)
-        if kind == "other":
+        if kind == "other" and not _is_image(entry, limits):
             passed[kinds.ending(entry.name) or entry.name.rpartition("/")[2]] += 1
         elif reason := entry.problem or _refusal(entry, kind, limits):
             rejected.append(Rejection(entry.name, reason))
         else:
             images.append((entry, origin))
     return images, rejected, passed
+
+
+def _is_image(entry: Entry, limits: Limits) -> bool:
+    """Whether a file is an image in truth, though its name (photo.png.bak, LICENSE) says that it is none."""
+    try:
+        return entry.size > 0 and kinds.is_image(entry.start(limits))
+    except DataError:
+        return False
 
 
 def _named(images: Iterable[tuple[Entry, str]]) -> list[Entry]:

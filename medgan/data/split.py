@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medgan.data.balance import Balance
 from medgan.errors import DataError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -88,17 +89,29 @@ def parse_split(text: str) -> Fractions:
 def split(labels: Sequence[str], groups: np.ndarray, fractions: Fractions, seed: int) -> list[str]:
     """`train`, `validation` or `test` for every image: whole groups, in each class its share, seeded.
 
-    Test is chosen first, then validation from the rest. The number of a part is never exceeded, and met
-    exactly where enough images of each class stand alone: what could still be added is larger than what is
-    missing, would take a class beyond its share, or would leave training without it. So a class of few
-    large groups leaves a part short; others do not make up for it. A class of two groups or more always
-    trains, and is in test, and in validation from three groups on, where their numbers have room for it.
-    With the same groups and seed the result is the same, in whatever order images stand. Validation may
-    come out empty if no group fits; DataError if test would.
+    Test is chosen first, then validation from the rest, never more images than asked, and exactly as many
+    where enough images of each class stand alone. Numbers of images are kept to like this; a class of few
+    large groups can leave a part short. Shares are then met as nearly as whole groups allow, above and
+    below (`Balance`), and a class of three groups or more is in every part that has room for an image of
+    each such class. A class of two groups or more always trains. With the same groups and seed the result
+    is the same, in whatever order images stand. Of numbers validation may come out empty if no group fits;
+    DataError if test would.
     """
     wanted = fractions.counts(len(labels))
-    spread = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
     generator = np.random.default_rng(seed)
+    splits = _within(labels, groups, wanted, generator)
+    if not fractions.whole and len(set(groups.tolist())) > 1:
+        splits = _balanced(labels, groups, wanted, splits, generator)
+    if TEST not in splits:
+        raise DataError(_nothing_fits(groups, wanted[TEST]))
+    return splits
+
+
+def _within(
+    labels: Sequence[str], groups: np.ndarray, wanted: dict[str, int], generator: np.random.Generator
+) -> list[str]:
+    """The parts, none of which has more images than wanted."""
+    spread = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)))
     splits = np.full(len(labels), TRAIN, dtype=object)
     for part in (TEST, VALIDATION):
         rest = np.flatnonzero(splits == TRAIN)
@@ -106,10 +119,27 @@ def split(labels: Sequence[str], groups: np.ndarray, fractions: Fractions, seed:
         choice = _Choice([labels[k] for k in rest.tolist()], groups[rest], wanted[part], spread, later)
         if wanted[part]:
             choice.fill(generator.permutation(np.unique(groups[rest])).tolist(), needed=part == TEST)
-        if part == TEST and not choice.chosen:
-            raise DataError(_nothing_fits(groups, wanted[part]))
         splits[rest[np.isin(groups[rest], list(choice.chosen))]] = part
     return list(splits)
+
+
+def _balanced(
+    labels: Sequence[str],
+    groups: np.ndarray,
+    wanted: dict[str, int],
+    splits: Sequence[str],
+    generator: np.random.Generator,
+) -> list[str]:
+    """The parts after every exchange of groups that brings them nearer to the wanted numbers."""
+    order = generator.permutation(np.unique(groups))
+    row = np.argsort(order)[np.searchsorted(np.sort(order), groups)]
+    names, column = np.unique(list(labels), return_inverse=True)
+    members = np.zeros((len(order), len(names)), dtype=np.int64)
+    np.add.at(members, (row, column), 1)
+    at = np.zeros(len(order), dtype=np.int64)
+    at[row] = [PARTS.index(part) for part in splits]
+    Balance(members, [wanted[part] for part in PARTS], at).improve()
+    return [PARTS[part] for part in at[row].tolist()]
 
 
 def _nothing_fits(groups: np.ndarray, wanted: int) -> str:

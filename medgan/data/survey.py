@@ -78,6 +78,7 @@ class Seen:
     hu: bool = False
     dropped: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    volumes: int = 1
 
 
 @dataclass
@@ -91,6 +92,8 @@ class Survey:
     kinds: Counter[str] = field(default_factory=Counter)
     deep: int = 0
     hu: int = 0
+    over_time: list[tuple[str, int]] = field(default_factory=list)
+    """Files of several volumes, of which only the first is used, and how many they hold."""
 
 
 def survey(records: Sequence[Record], look: Look, *, workers: int, progress: Progress) -> Survey:
@@ -139,6 +142,8 @@ def _enter(found: Survey, record: Record, seen: Seen) -> None:
         found.kinds[seen.kind] += 1
         found.deep += seen.deep
         found.hu += seen.hu
+        if seen.volumes > 1:
+            found.over_time.append((record.name, seen.volumes))
 
 
 def _twin(first: Seen, name: str, record: Record, salt: bytes) -> Seen:
@@ -206,6 +211,7 @@ def look_at(look: Look, record: Record) -> Seen:
         hu=decoded.hu,
         dropped=decoded.dropped,
         flags=decoded.flags,
+        volumes=decoded.volumes,
     )
 
 

@@ -223,3 +223,5 @@ def leak(check: Mapping[str, Any] | None, picture: Picture) -> None:
         st.warning(sentence(check["warning"]), icon=ICONS["warning"])
     else:
         st.caption(sentence(check.get("words", "")))
+    if check.get("nameless"):
+        st.info(sentence(check["nameless"], 500), icon=ICONS["info"])

@@ -40,6 +40,16 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "mirrored": (ImageOps.mirror, "mirrored"),
     "upside down": (ImageOps.flip, "upside down"),
     "turned": (lambda image: image.rotate(180), "turned by 180 degrees"),
+    "a quarter": (lambda image: image.rotate(-90), "turned by 90 degrees"),
+    "three quarters": (lambda image: image.rotate(90), "turned by 270 degrees"),
+    "mirrored, a quarter": (
+        lambda image: ImageOps.mirror(image).rotate(-90),
+        "mirrored and turned by 90 degrees",
+    ),
+    "mirrored, three quarters": (
+        lambda image: jpeg(ImageOps.mirror(image).rotate(90)),
+        "mirrored and turned by 270 degrees",
+    ),
     "several": (lambda image: ImageOps.mirror(jpeg(image.crop((1, 1, 127, 127)))), "mirrored"),
 }
 
@@ -74,6 +84,19 @@ def test_a_changed_copy_of_each_picture_is_found_and_nothing_else(
     pairs = found(prepared(originals + [change(picture) for picture in originals]))
     assert members(pairs) == [(k, k + 12) for k in range(12)]
     assert {pair.turned for pair in pairs} == {turned}
+
+
+@pytest.mark.parametrize("mode", ["crop", "pad", "squash"])
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_copy_of_a_wide_original_is_found(
+    mode: str, degrees: int, pictures: dict[str, list[Image.Image]]
+) -> None:
+    """As files are turned, whose width and height change places."""
+    originals = [picture.crop((0, 15, 128, 111)) for picture in pictures["dermoscopy"][:6]]
+    turned = [picture.rotate(-degrees, expand=True) for picture in originals]
+    pairs = found([fit(picture, 64, 3, mode) for picture in originals + turned])
+    assert members(pairs) == [(k, k + 6) for k in range(6)]
+    assert {pair.turned for pair in pairs} == {f"turned by {degrees} degrees"}
 
 
 def test_a_picture_with_a_line_drawn_on_it_is_still_the_same(pictures: dict[str, list[Image.Image]]) -> None:
@@ -159,7 +182,8 @@ def test_hashes_are_those_of_imagehash(kind: str, pictures: dict[str, list[Image
     imagehash = pytest.importorskip("imagehash")
     for picture in pictures[kind]:
         small = picture.convert("L").resize((32, 32), Image.Resampling.BOX)
-        turns = [small, ImageOps.mirror(small), ImageOps.flip(small), small.rotate(180)]
+        ways = (small, small.transpose(Image.Transpose.TRANSPOSE))
+        turns = [t for way in ways for t in (way, ImageOps.mirror(way), ImageOps.flip(way), way.rotate(180))]
         hashes = perceptual_hashes(np.asarray(small)[None])[:, 0].tolist()
         for ours, turned in zip(hashes, turns, strict=True):
             theirs = sum(1 << k for k, bit in enumerate(imagehash.phash(turned).hash.ravel()) if bit)

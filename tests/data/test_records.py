@@ -177,6 +177,15 @@ def test_known_other_files_are_passed_over_and_counted(tmp_path: Path) -> None:
     assert found.notes == ["6 other files were passed over (DICOMDIR, README, csv, part, txt)."]
 
 
+@pytest.mark.parametrize("name", ["1.png.bak", "1.tmp", "1.old", "LICENSE", "1.png~", "1.csv", "1.part"])
+def test_an_image_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
+    files = {"cat/2.png": PNG, f"cat/{name}": PNG}
+    for source in (write(tmp_path / "set", files), zip_file(tmp_path / "set.zip", files)):
+        found = find_records([source])
+        assert (names(found), found.rejected, found.notes) == (sorted(files), [], [])
+    assert names(find_records([tmp_path / "set" / "cat" / name])) == [name]
+
+
 def test_unknown_files_are_refused_by_what_they_are(tmp_path: Path) -> None:
     files = {"1.png": PNG, "scan.heic": b"x" * 300, "data": b"x" * 300, "empty.jpg": b"", "e": b""}
     found = find_records([write(tmp_path, files)])

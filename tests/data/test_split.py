@@ -19,6 +19,7 @@ from medgan.errors import DataError
 from medgan.images import fit
 
 quick = settings(deadline=None, max_examples=300, database=None, derandomize=True)
+some = settings(quick, max_examples=150)
 
 
 def apart(count: int) -> np.ndarray:
@@ -147,9 +148,11 @@ def test_what_is_missing_is_smaller_than_every_group_that_no_class_needs_or_has_
 def plain_classes(draw: st.DrawFn) -> tuple[list[str], np.ndarray, Fractions, int]:
     """Classes of groups that are all of one class, some of few large groups, some of single images."""
     labels, groups = [], []
-    for label in "abcd"[: draw(st.integers(2, 4))]:
+    for label in "abcd"[: draw(st.integers(1, 4))]:
         largest = draw(st.sampled_from([1, 4, 40]))
-        for size in draw(st.lists(st.integers(1, largest), min_size=2, max_size=30)):
+        for size in draw(
+            st.lists(st.integers(1, largest), min_size=2, max_size=draw(st.sampled_from([4, 30])))
+        ):
             groups += [len(set(groups))] * size
             labels += [label] * size
     if len(labels) < 12:
@@ -160,15 +163,16 @@ def plain_classes(draw: st.DrawFn) -> tuple[list[str], np.ndarray, Fractions, in
 
 @quick
 @given(plain_classes())
-def test_no_class_gives_more_than_its_share_to_make_up_for_others(
+def test_of_numbers_no_class_gives_more_than_its_share_to_make_up_for_others(
     case: tuple[list[str], np.ndarray, Fractions, int],
 ) -> None:
     """Beyond it is at most an image, or half of a group, or the one group that stands for the class."""
-    labels, groups, fractions, _ = case
-    parts = tried(*case)
+    labels, groups, shares, seed = case
+    wanted = shares.counts(len(labels))
+    parts = tried(labels, groups, Fractions(*wanted.values()), seed)
     if parts is None:
         return
-    sizes, wanted = Counter(groups.tolist()), fractions.counts(len(labels))
+    sizes = Counter(groups.tolist())
     pool = set(PARTS)
     for part in (TEST, VALIDATION):
         there = [label for label, p in zip(labels, parts, strict=True) if p in pool]
@@ -179,6 +183,147 @@ def test_no_class_gives_more_than_its_share_to_make_up_for_others(
             assert got <= share + (largest + 1) / 2 or one
             assert largest > 1 or got <= max(1, share + 1)
         pool.discard(TEST)
+
+
+# shares, which a part may exceed
+
+
+def largest(groups: np.ndarray, of: set[int]) -> int:
+    sizes = Counter(groups.tolist())
+    return max(sizes[group] for group in of)
+
+
+@some
+@given(plain_classes())
+def test_of_shares_no_group_is_divided_and_every_class_of_three_is_everywhere(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    """A class of two groups trains, and one of three is in every part that has an image for each of them."""
+    labels, groups, fractions, _ = case
+    parts = split(*case)
+    assert len(set(zip(groups.tolist(), parts, strict=True))) == len(set(groups.tolist()))
+    assert TEST in parts and parts.count(TRAIN) > 1
+    of_class = groups_of(labels, groups)
+    threes = {label for label, its in of_class.items() if len(its) > 2}
+    for part, count in fractions.counts(len(labels)).items():
+        there = set(held(labels, parts, part))
+        assert there >= threes or 0 <= count < max(1, len(threes))
+        assert count or not there
+    assert set(held(labels, parts, TRAIN)) >= {label for label, its in of_class.items() if len(its) > 1}
+
+
+@some
+@given(plain_classes())
+def test_of_shares_each_class_is_less_than_a_group_from_its_number(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    """Of test and validation; training has the rest. Rounding may cost an image more, and classes of two
+    groups, of which one is judged, what they have."""
+    labels, groups, fractions, _ = case
+    parts, wanted = split(*case), fractions.counts(len(labels))
+    of_class, images = groups_of(labels, groups), Counter(labels)
+    for part in (VALIDATION, TEST):
+        got = held(labels, parts, part)
+        pairs = sum(got[label] for label, its in of_class.items() if len(its) < 3)
+        for label, its in of_class.items():
+            off = abs(got[label] - wanted[part] * images[label] / len(labels))
+            assert len(its) < 3 or off < largest(groups, its) + 1 + pairs
+
+
+@some
+@given(plain_classes())
+def test_of_shares_a_part_is_less_than_a_group_from_its_number_but_for_its_classes(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    """More than that it has only where each class needs its one group to be there at all."""
+    labels, groups, fractions, _ = case
+    parts, wanted = split(*case), fractions.counts(len(labels))
+    part_of = dict(zip(groups.tolist(), parts, strict=True))
+    for part in (VALIDATION, TEST):
+        off = parts.count(part) - wanted[part]
+        its = [{g for g in its if part_of[g] == part} for its in groups_of(labels, groups).values()]
+        assert abs(off) < largest(groups, set(groups.tolist())) or (
+            off > 0 and all(len(there) < 2 for there in its)
+        )
+
+
+@some
+@given(plain_classes())
+def test_of_shares_no_single_group_would_bring_the_division_nearer(
+    case: tuple[list[str], np.ndarray, Fractions, int],
+) -> None:
+    """Each group of a class that has another one in the same part stands where it fits best."""
+    labels, groups, fractions, _ = case
+    parts, wanted = split(*case), fractions.counts(len(labels))
+    part_of, of_class = dict(zip(groups.tolist(), parts, strict=True)), groups_of(labels, groups)
+    if any(len(its) == 1 for its in of_class.values()) or max(Counter(groups.tolist()).values()) == 1:
+        return
+
+    def off(where: dict[int, str]) -> float:
+        there = [where[group] for group in groups.tolist()]
+        total = 0.0
+        for part, count in wanted.items():
+            total += abs(there.count(part) - count)
+            got, images = held(labels, there, part), Counter(labels)
+            for label, number in images.items():
+                total += max(0.0, abs(got[label] - count * number / len(labels)) - 1)
+        return total
+
+    now = off(part_of)
+    for its in of_class.values():
+        for group in its:
+            beside = sum(part_of[other] == part_of[group] for other in its)
+            if beside > 1 and parts.count(TRAIN) - list(groups).count(group) > 1:
+                for part in (part for part in PARTS if wanted[part]):
+                    assert off(part_of | {group: part}) > now - 1e-6
+
+
+@pytest.mark.parametrize(
+    "patients, images, expected",
+    [
+        ((6, 6), 3, {TRAIN: 12, VALIDATION: 3, TEST: 3}),
+        ((4, 4, 4), 30, {TRAIN: 60, VALIDATION: 30, TEST: 30}),
+        ((5, 5, 5), 20, {TRAIN: 60, VALIDATION: 20, TEST: 20}),
+    ],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_patients_of_like_size_are_shared_out_in_every_class(
+    patients: tuple[int, ...], images: int, expected: dict[str, int], seed: int
+) -> None:
+    """The class whose name comes first once had all the room in test."""
+    labels = [f"class {c}" for c, n in enumerate(patients) for _ in range(n * images)]
+    parts = split(labels, np.repeat(apart(sum(patients)), images), Fractions(), seed)
+    for part, count in expected.items():
+        assert held(labels, parts, part) == dict.fromkeys(labels, count)
+
+
+def test_other_seeds_hold_out_other_patients() -> None:
+    labels, groups = ["a"] * 60 + ["b"] * 60, np.repeat(apart(12), 10)
+    held_out = {
+        tuple(k for k, part in enumerate(split(labels, groups, Fractions(), seed)[::10]) if part == TEST)
+        for seed in range(10)
+    }
+    assert len(held_out) > 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_single_images_shares_are_the_numbers_that_they_round_to(seed: int) -> None:
+    labels = ["a"] * 61 + ["b"] * 23 + ["c"] * 3
+    by_number = Fractions(*Fractions().counts(87).values())
+    assert split(labels, apart(87), Fractions(), seed) == split(labels, apart(87), by_number, seed)
+
+
+@some
+@given(plain_classes(), st.randoms())
+def test_of_shares_the_order_of_images_makes_no_difference(
+    case: tuple[list[str], np.ndarray, Fractions, int], chance: object
+) -> None:
+    labels, groups, fractions, seed = case
+    order = list(range(len(labels)))
+    chance.shuffle(order)  # type: ignore[attr-defined]
+    shuffled = split([labels[k] for k in order], groups[order], fractions, seed)
+    parts = split(*case)
+    assert shuffled == [parts[k] for k in order]
 
 
 @quick
@@ -222,11 +367,25 @@ def test_single_images_do_not_make_up_for_volumes_that_fit_nowhere(
 ) -> None:
     labels = ["ct"] * (volumes * slices) + ["xray"] * singles
     groups = np.array([*np.repeat(apart(volumes), slices), *range(100, 100 + singles)])
-    parts = split(labels, groups, Fractions(), seed)
+    shares = Fractions().counts(len(labels))
+    parts = split(labels, groups, Fractions(*shares.values()), seed)
     assert held(labels, parts, TRAIN)["ct"] == volumes * slices
     assert held(labels, parts, TRAIN)["xray"] == pytest.approx(0.7 * singles, abs=2)
     for part in (VALIDATION, TEST):
         assert held(labels, parts, part)["xray"] == pytest.approx(0.15 * singles, abs=1)
+
+
+@pytest.mark.parametrize("volumes, slices, singles", [(4, 40, 30), (5, 30, 40)])
+@pytest.mark.parametrize("seed", range(5))
+def test_of_shares_a_volume_is_in_each_part_and_single_images_do_not_pay_for_it(
+    volumes: int, slices: int, singles: int, seed: int
+) -> None:
+    labels = ["ct"] * (volumes * slices) + ["xray"] * singles
+    groups = np.array([*np.repeat(apart(volumes), slices), *range(100, 100 + singles)])
+    parts = split(labels, groups, Fractions(), seed)
+    for part in (VALIDATION, TEST):
+        assert held(labels, parts, part)["ct"] == slices
+        assert held(labels, parts, part)["xray"] == pytest.approx(0.15 * singles, abs=2)
 
 
 def test_a_volume_stays_in_training_though_other_classes_leave_test_short() -> None:
@@ -277,7 +436,7 @@ def test_few_large_groups_do_not_cost_training_a_class(seed: int) -> None:
     labels = ["a"] * 90 + ["b"] * 9
     groups = np.array([k // 30 if k < 90 else k // 3 for k in range(99)])
     parts = split(labels, groups, Fractions(), seed)
-    assert all(held(labels, parts, part)["b"] == 3 for part in PARTS)
+    assert all(held(labels, parts, part) == {"a": 30, "b": 3} for part in PARTS)
 
 
 def test_a_class_of_one_group_stays_in_training_while_others_can_give() -> None:
@@ -301,7 +460,7 @@ def test_a_folder_for_each_patient_can_still_be_split() -> None:
 
 
 def test_validation_comes_out_empty_where_no_group_fits() -> None:
-    parts = split(["a"] * 20, np.array([0] * 9 + [1] * 9 + [2] * 2), Fractions(0.8, 0.1, 0.1), seed=0)
+    parts = split(["a"] * 20, np.array([0] * 9 + [1] * 9 + [2] * 2), Fractions(16, 2, 2), seed=0)
     assert Counter(parts) == {TRAIN: 18, TEST: 2}
 
 
@@ -317,7 +476,13 @@ def test_one_group_cannot_be_split() -> None:
 
 def test_groups_that_are_too_large_for_test_are_refused_with_their_size() -> None:
     with pytest.raises(DataError, match="The smallest of 3 groups has 10 images, more than the 3 for test"):
-        split(["a"] * 30, np.repeat(apart(3), 10), Fractions(0.8, 0.1, 0.1), seed=0)
+        split(["a"] * 30, np.repeat(apart(3), 10), Fractions(24, 3, 3), seed=0)
+
+
+@pytest.mark.parametrize("shares, test", [((0.7, 0.15, 0.15), 8), ((0.8, 0, 0.2), 8)])
+def test_of_two_groups_one_is_for_test(shares: tuple[float, float, float], test: int) -> None:
+    parts = split(["a"] * 20, np.array([0] * 12 + [1] * 8), Fractions(*shares), seed=0)
+    assert Counter(parts) == {TRAIN: 20 - test, TEST: test}
 
 
 # what was chosen before there was validation

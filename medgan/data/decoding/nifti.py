@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -34,7 +35,8 @@ _RATIO_FROM = 10 * 10**6
 @dataclass(frozen=True)
 class _Volume:
     """`stored` is `(X, Y, Z)` as in the file; `turned` the same with x to the right, y to the front and z
-    up; `slope` and `intercept` make the values of it; `spacing` is in mm, in the order of `turned`."""
+    up; `slope` and `intercept` make the values of it; `spacing` is in mm, in the order of `turned`; the file
+    holds `count` volumes, of which this is the first."""
 
     stored: Array
     turned: Array
@@ -44,6 +46,7 @@ class _Volume:
     own: Scale | None
     labels: bool
     texts: bool
+    count: int = 1
 
     def values(self, stored: Array) -> Array:
         """Stored numbers as values, float64."""
@@ -78,6 +81,7 @@ def decode_nifti(data: bytes, options: Decoding) -> Decoded:
         dropped=("text comments",) if volume.texts else (),
         flags=("a map of labels, not a picture",) if volume.labels else (),
         skipped=skipped,
+        volumes=volume.count,
     )
 
 
@@ -96,6 +100,7 @@ def _volume(data: bytes, limits: Limits) -> _Volume:
     if kind.kind not in "iuf" or kind.itemsize > 8:
         raise DataError(f"holds values of a kind that is not read ({_kind_words(header)}); grey volumes are")
     shape = [int(n) for n in header.get_data_shape()]
+    volumes = math.prod(shape[3:])
     shape = (shape + [1, 1, 1])[:3]  # of a fourth and further dimension (time), the first volume
     if min(shape) < 1:
         raise DataError(DAMAGED)
@@ -113,7 +118,7 @@ def _volume(data: bytes, limits: Limits) -> _Volume:
     if len(content) < end or start < len(header.binaryblock):
         raise DataError(DAMAGED)
     stored = np.frombuffer(content, kind, int(np.prod(shape)), start).reshape(shape, order="F")
-    volume = _as_radiologists_look(stored, header)
+    volume = replace(_as_radiologists_look(stored, header), count=volumes)
     check_shape(volume.turned.shape[0], volume.turned.shape[1], limits)
     check_frames(volume.turned.shape[2], limits)
     return volume

@@ -50,5 +50,7 @@ class Decoded:
     study: str | None = None
     """The study's number, for sets that name no patient; to be hashed likewise."""
     skipped: list[int] = field(default_factory=list)
+    volumes: int = 1
+    """Volumes in the file (over time), of which the first is used."""
     unlike: tuple[int, ...] = ()
     """Pages that are not used since they have another size or kind than the first."""

@@ -51,10 +51,13 @@ def decode_tiff(data: bytes, options: Decoding) -> Decoded:
         unlike = tuple(n for n in others if not _is_preview(file.pages[n]))
         dropped = _traces(first)
         read = _reader(data, file, first)
-    chosen = [numbers[n] for n in options.slices.of(len(numbers))]
-    if not _is_deep(first):
+        chosen = [numbers[n] for n in options.slices.of(len(numbers))]
+        flat = not _is_deep(first) or (
+            options.window.kind == "auto" and _is_full_colour(first, numbers, read)
+        )
+    if flat:
         skipped: list[int] = []
-        found = pictures(chosen, len(numbers), lambda n: flattened(read(n)), skipped)
+        found = pictures(chosen, len(numbers), lambda n: _flat(read(n), first), skipped)
         return Decoded(found, "TIFF", dropped=dropped, skipped=skipped, unlike=unlike)
     return replace(_deep(first, numbers, chosen, read, options, dropped), unlike=unlike)
 
@@ -94,6 +97,24 @@ def _is_preview(page: Any) -> bool:
 
 def _is_deep(page: TiffPage) -> bool:
     return page.bitspersample > 8 or page.sampleformat != 1
+
+
+def _is_full_colour(page: TiffPage, numbers: list[int], read: Callable[[int], Any]) -> bool:
+    """Whether this is 16-bit colour as a camera stores it, meant as it is: `auto` then takes the high bytes,
+    as Pillow does of PNG. Colours of 12 bits, as microscopes store them, would be black; they are stretched.
+    """
+    if page.samplesperpixel < 3 or page.bitspersample != 16 or page.sampleformat != 1:
+        return False
+    return any(int(_colours(read(numbers[k]), page)[0].max()) >= 2**12 for k in spread(len(numbers)))
+
+
+def _flat(values: Any, page: TiffPage) -> Image.Image:
+    """A page that needs no window, its high bytes where it has 16 bits."""
+    if isinstance(values, Image.Image):
+        return flattened(values)
+    colours, alpha = _colours(values, page)
+    shown = colours if alpha is None else np.dstack([colours, alpha])
+    return flattened(Image.fromarray(np.ascontiguousarray(shown >> 8).astype(np.uint8)))
 
 
 def _reader(data: bytes, file: Any, first: Any) -> Callable[[int], Any]:

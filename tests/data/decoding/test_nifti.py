@@ -99,6 +99,11 @@ def test_of_a_series_over_time_the_first_volume_is_used() -> None:
     )
 
 
+def test_the_number_of_volumes_is_told() -> None:
+    assert decode(nifti(np.stack([body()] * 3, axis=3)), "x").volumes == 3
+    assert decode(nifti(body()), "x").volumes == 1
+
+
 def test_of_a_packed_series_only_the_first_volume_is_unpacked() -> None:
     values = np.stack([body()] + [np.zeros_like(body())] * 50, axis=3)
     data = nifti(values, packed=True)

@@ -95,6 +95,16 @@ def test_all_channels_of_deep_colour_share_one_window() -> None:
     assert got[..., 2].max() == 0
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+def test_colour_of_16_bits_looks_as_the_same_png_does(alpha: bool) -> None:
+    values = np.random.default_rng(0).integers(9_000, 40_000, (*SHAPE, 4 if alpha else 3)).astype("u2")
+    more = {"extrasamples": "unassalpha"} if alpha else {}
+    decoded = decode(tiff(values, photometric="rgb", **more), "x")
+    flat = decode(encoded(Image.fromarray((values >> 8).astype("u1"))), "x")  # what Pillow makes of the PNG
+    assert (decoded.window, decoded.deep) == ("", False)
+    assert np.array_equal(pixels(decoded), pixels(flat))
+
+
 def test_deep_transparency_is_laid_on_black() -> None:
     values = np.full((*SHAPE, 4), 60_000, "u2")
     values[..., 3] = ramp(SHAPE, "u2", 100)
