@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from medgan import __version__
+from medgan.arguments_studies import add_anomaly, add_usefulness
 from medgan.config import DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
 
@@ -67,6 +68,12 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="seed of pairs and bootstrap (default 0)")
     sub.add_argument("--out", required=True, metavar="REPORT.json", help="where the report goes")
     sub.add_argument("--record", type=Path, help=argparse.SUPPRESS)  # status for the dashboard
+
+    sub = command("study-usefulness", "study whether synthetic images help a classifier")
+    add_usefulness(sub, preset=DEFAULT_PRESET)
+
+    sub = command("anomaly", "see whether a model of normal images finds those that are not")
+    add_anomaly(sub)
 
     sub = command("models", "list models, pull one from the Hub, or pack one to hand on")
     sub.add_argument("action", nargs="?", default="list", choices=("list", "pull", "pack", "card"))

@@ -13,6 +13,7 @@ from medgan.arguments import build_parser
 from medgan.cli.data import inspect, prepare
 from medgan.cli.models import models
 from medgan.cli.runs import runs
+from medgan.cli.studies import anomaly, study_usefulness
 from medgan.cli.work import evaluate, generate, train
 from medgan.errors import Interrupted, MedGANError
 from medgan.terminal import say
@@ -51,5 +52,7 @@ COMMANDS = {
     "runs": runs,
     "generate": generate,
     "evaluate": evaluate,
+    "study-usefulness": study_usefulness,
+    "anomaly": anomaly,
     "models": models,
 }
