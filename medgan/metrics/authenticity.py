@@ -24,7 +24,7 @@ FLAG = -3.0
 WARN, FAIL = -0.2, -0.4
 """Levels of `Authenticity.difference`. In SqueezeNet's features on two sets, training images themselves have
 -0.65 and -0.46 (minus what held-out images have), other held-out images -0.02 and 0.02; in plain pixels
-(`contrast_free`) copies with noise -0.56 and -0.51 too, which in SqueezeNet's are 0.10 and 0.52 and not seen."""
+(`contrast_free`) copies with noise have -0.56 and -0.51, but in SqueezeNet's 0.10 and 0.52, unseen."""
 _ROWS = 512
 
 
@@ -53,8 +53,8 @@ def authenticity(
 
     Features `(n, D)`; higher is better, 0 for copies. Its usual value is not one half: a training image
     that is nearest to many is often one with near neighbours. So what counts is the difference to held-out
-    images. Near duplicates within the training set make copies look authentic. Source: Alaa et al. 2022,
-    section 3.3 (the classifier A); `AuthPct` of fld is 50 less. MetricError below `SMALLEST` images each.
+    images. Near duplicates within the training set make copies look authentic. Source: Alaa et al. 2022;
+    `AuthPct` of fld is 50 less. MetricError below `SMALLEST` images each.
     """
     _check(generated=generated, train=train, heldout=heldout)
     own, _ = _nearest(train, None)

@@ -25,6 +25,8 @@ Five images repeated may have 0.9 and 20 images 0.99: what finds those is `vendi
 VENDI_WARN, VENDI_FAIL = 0.85, 0.7
 """Levels of `vendi_ratio`: held-out images 1.00 and 1.03, 20 images repeated 0.72 and 0.69, five 0.43 and
 0.54, one 0.14 and 0.34."""
+STAIRS_WARN, STAIRS_FAIL = 2.5, 4.0
+"""Levels of `stairs` at 17 steps, above which it warns and fails."""
 LPIPS_MOST = 200
 """Images a side that are compared by LPIPS."""
 MS_SSIM_MOST, PARTNERS = 100, 2
@@ -111,6 +113,9 @@ def stairs(paths: np.ndarray, *, level: float = LEVEL) -> Estimate:
     lies between them. It grows with S for stairs and hardly for a slope, so compare at equal S. The mean
     over the paths on which anything changes, and its interval over paths; MetricError if those are fewer
     than two.
+
+    Measured at 17 steps in SqueezeNet's features, 12 paths: real images faded into each other 1.5, a model
+    that generalises 1.7, one that blends a few stored images 3.6, one that shows the nearest of them 6.9.
     """
     if paths.ndim != 3 or paths.shape[1] < 3 or not np.isfinite(paths).all():
         raise MetricError("Paths must be finite features of shape (paths, 3 or more steps, D).")
