@@ -1,9 +1,11 @@
 """Images per second of this project's training step and of the plain loop a user would write instead.
 
-    python -m benchmarks.train_step [--preset paper|demo] [--rounds 8] [--threads N]
+    python -m benchmarks.train_step [--preset NAME] [--device cpu|cuda] [--rounds 8] [--threads N]
 
-The plain loop is the DCGAN tutorial's with spectral norm added, in fp32. Both start from the same weights and
-see the same batch; they take turns, so that what else the machine does hits both; medians are quoted.
+Every preset is measured unless one is named. The plain loop is the DCGAN tutorial's with spectral norm added,
+in fp32. Both start from the same weights and see the same batch; they take turns, so that what else the
+machine does hits both; medians are quoted. On a GPU this project's step is measured as it trains there, by a
+CUDA graph, and once more without.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 
 import torch
@@ -20,15 +23,15 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from medgan.config import PRESETS, ModelConfig, preset
-from medgan.training.devices import choose_precision
-from medgan.training.step import GanStep
+from medgan.training.devices import choose_device, choose_precision
+from medgan.training.graphs import WARM_UP, GraphedStep, cuda_graph
+from medgan.training.step import GanStep, StepResult
 
-CPU = torch.device("cpu")
-STEPS = 2
+STEPS = {"cpu": 2, "cuda": 50}
 """Steps in one turn."""
 
 Losses = tuple[float, float]
-Loop = Callable[[], Losses]
+Loop = Callable[[], object]
 
 
 class PlainGenerator(nn.Module):
@@ -89,16 +92,18 @@ class PlainDiscriminator(nn.Module):
 class PlainStep:
     """The body of the tutorial's loop: three passes through D, each with a backward pass of its own."""
 
-    def __init__(self, model: ModelConfig, learning_rate: float, betas: tuple[float, float]) -> None:
-        self.generator = PlainGenerator(model.latent, model.ngf, model.channels)
-        self.discriminator = PlainDiscriminator(model.ndf, model.channels)
+    def __init__(
+        self, model: ModelConfig, learning_rate: float, betas: tuple[float, float], device: torch.device
+    ) -> None:
+        self.generator = PlainGenerator(model.latent, model.ngf, model.channels).to(device)
+        self.discriminator = PlainDiscriminator(model.ndf, model.channels).to(device)
         self.criterion = nn.BCELoss()
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), lr=learning_rate, betas=betas)
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), lr=learning_rate, betas=betas)
 
     def __call__(self, real: Tensor, latents: Tensor) -> Losses:
         self.discriminator.zero_grad()
-        label = torch.full((len(real),), 1.0)
+        label = torch.full((len(real),), 1.0, device=real.device)
         loss_real = self.criterion(self.discriminator(real).view(-1), label)
         loss_real.backward()
         fake = self.generator(latents.view(len(latents), -1, 1, 1))
@@ -114,31 +119,48 @@ class PlainStep:
         return loss_real.item() + loss_fake.item(), loss_g.item()
 
 
-def build(name: str) -> tuple[Loop, Loop, GanStep]:
-    """The plain loop and this project's, as functions that do one step, with the same weights."""
+@dataclass(frozen=True)
+class Contest:
+    """The loops of one preset, as functions that do one step, all with the same weights and batch."""
+
+    plain: Callable[[], Losses]
+    ours: dict[str, Callable[[], StepResult]]
+    step: GanStep
+
+
+def build(name: str, device: torch.device) -> Contest:
+    """The plain loop and this project's; on a GPU as a graph and without one."""
     row = preset(name)
     model, config = row.model, row.train
-    step = GanStep(model, config, CPU, choose_precision(config.precision, CPU))
-    plain = PlainStep(model, config.learning_rate, (config.beta1, config.beta2))
+    precision = choose_precision(config.precision, device)
+    step = GanStep(model, config, device, precision)
+    plain = PlainStep(model, config.learning_rate, (config.beta1, config.beta2), device)
     plain.generator.load_state_dict(step.generator.state_dict())
     plain.discriminator.load_state_dict(step.discriminator.state_dict())
     torch.manual_seed(0)
-    real = torch.rand(config.batch_size, model.channels, model.size, model.size) * 2 - 1
-    latents = torch.randn(config.batch_size, model.latent)
+    real = (torch.rand(config.batch_size, model.channels, model.size, model.size) * 2 - 1).to(device)
+    latents = torch.randn(config.batch_size, model.latent).to(device)
+    title = f"this project, {str(precision).removeprefix('torch.')}"
+    ours: dict[str, Callable[[], StepResult]] = {title: lambda: step(real, latents)}
+    if device.type == "cuda":
+        graphed = GraphedStep(GanStep(model, config, device, precision), cuda_graph)
+        ours = {f"{title}, graph": lambda: graphed(real, latents)} | ours
+    return Contest(lambda: plain(real, latents), ours, step)
 
-    def ours() -> Losses:
-        result = step(real, latents)
-        return result.loss_d.item(), result.loss_g.item()
 
-    return lambda: plain(real, latents), ours, step
-
-
-def seconds(loop: Loop, steps: int) -> float:
-    """Seconds for one step, the mean of `steps`."""
+def seconds(loop: Loop, steps: int, device: torch.device) -> float:
+    """Seconds for one step, the mean of `steps`, until the device has done them."""
+    wait(device)
     start = time.perf_counter()
     for _ in range(steps):
         loop()
+    wait(device)
     return (time.perf_counter() - start) / steps
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def gflop(loop: Loop) -> float:
@@ -148,55 +170,65 @@ def gflop(loop: Loop) -> float:
     return float(counter.get_total_flops()) / 1e9
 
 
-def matmul_rate(dtype: torch.dtype, size: int = 2048) -> float:
-    """GFLOP/s of a square matrix product: what the processor can do at best."""
-    a, b = torch.randn(2, size, size).to(dtype)
+def matmul_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """GFLOP/s of a square matrix product: what the device can do at best."""
+    size = 2048 if device.type == "cpu" else 8192
+    a, b = torch.randn(2, size, size).to(device, dtype)
     F.linear(a, b)
-    times = [seconds(lambda: (float(F.linear(a, b)[0, 0]), 0.0), 1) for _ in range(5)]
-    return 2 * size**3 / median(times) / 1e9
+    times = [seconds(lambda: F.linear(a, b), 1, device) for _ in range(5)]
+    return float(2 * size**3 / median(times) / 1e9)
 
 
 def report(title: str, times: list[float], batch: int, flops: float) -> float:
     """Print the line of one loop from its seconds per step; its median GFLOP/s."""
     rate = batch / median(times)
     print(
-        f"{title:24s} {rate:6.2f} images/s (median of {len(times)}, {batch / max(times):.2f} to "
+        f"{title:30s} {rate:6.2f} images/s (median of {len(times)}, {batch / max(times):.2f} to "
         f"{batch / min(times):.2f}), {flops / batch:.2f} GFLOP/image, {rate * flops / batch:.0f} GFLOP/s"
     )
     return rate * flops / batch
 
 
-def compare(name: str, rounds: int) -> float:
-    """Measure both loops on preset `name`; how many times faster this project's is."""
-    plain, ours, step = build(name)
-    batch = preset(name).train.batch_size
-    precision = str(step.precision).removeprefix("torch.")
-    print(f"preset {name}, batch {batch}, {torch.get_num_threads()} thread(s), torch {torch.__version__}")
+def compare(name: str, rounds: int, device: torch.device) -> None:
+    """Measure the loops on preset `name`, and print how many times faster this project's are."""
+    contest = build(name, device)
+    batch, steps = preset(name).train.batch_size, STEPS[device.type]
+    threads = f"{torch.get_num_threads()} thread(s)" if device.type == "cpu" else device_name(device)
+    print(f"preset {name}, batch {batch}, {threads}, torch {torch.__version__}")
     print("losses of D and G in the first steps (plain | this project):")
-    for _ in range(3):
-        (plain_d, plain_g), (our_d, our_g) = plain(), ours()
-        print(f"  {plain_d:7.3f} {plain_g:7.3f} | {our_d:7.3f} {our_g:7.3f}")
-    plain_flops, our_flops = gflop(plain), gflop(ours)
-    turns = [(seconds(plain, STEPS), seconds(ours, STEPS)) for _ in range(rounds)]
-    plain_times, our_times = ([turn[k] for turn in turns] for k in (0, 1))
-    report("plain loop, float32", plain_times, batch, plain_flops)
-    reached = report(f"this project, {precision}", our_times, batch, our_flops)
-    best = matmul_rate(step.precision)
-    print(
-        f"a {precision} matrix product does {best:.0f} GFLOP/s; the step {100 * reached / best:.0f} % of it"
-    )
-    return median(plain_times) / median(our_times)
+    first = next(iter(contest.ours.values()))
+    for _ in range(WARM_UP + 1):
+        (plain_d, plain_g), ours = contest.plain(), first()
+        print(f"  {plain_d:7.3f} {plain_g:7.3f} | {ours.loss_d.item():7.3f} {ours.loss_g.item():7.3f}")
+    plain_flops, our_flops = gflop(contest.plain), gflop(list(contest.ours.values())[-1])
+    loops: dict[str, Loop] = {"plain loop, float32": contest.plain, **contest.ours}
+    turns = [[seconds(loop, steps, device) for loop in loops.values()] for _ in range(rounds)]
+    times = dict(zip(loops, map(list, zip(*turns, strict=True)), strict=True))
+    best = matmul_rate(contest.step.precision, device)
+    plain, *others = times
+    report(plain, times[plain], batch, plain_flops)
+    for title in others:
+        reached = report(title, times[title], batch, our_flops)
+        ratio = median(times[plain]) / median(times[title])
+        print(f"  ratio {ratio:.2f}, {100 * reached / best:.0f} % of a matrix product of {best:,.0f} GFLOP/s")
+
+
+def device_name(device: torch.device) -> str:
+    return str(torch.cuda.get_device_name(device))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step")
-    parser.add_argument("--preset", choices=list(PRESETS), default="paper")
-    parser.add_argument("--rounds", type=int, default=8, help=f"turns of {STEPS} steps for each loop")
-    parser.add_argument("--threads", type=int, help="CPU threads of both loops (default: PyTorch's choice)")
+    parser.add_argument("--preset", choices=list(PRESETS), help="default: all, one after the other")
+    parser.add_argument("--device", choices=list(STEPS), help="default: a GPU where there is one")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of some steps for each loop")
+    parser.add_argument("--threads", type=int, help="CPU threads of all loops (default: PyTorch's choice)")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    print(f"ratio {compare(args.preset, args.rounds):.2f}")
+    device = choose_device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    for name in [args.preset] if args.preset else PRESETS:
+        compare(name, args.rounds, device)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,18 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
         self.exit(2, f"medgan: {message}; see {self.prog} --help\n")
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--window -1350,150` as `--window=-1350,150`: argparse would take a range that
+    begins below zero for an option."""
+    found: list[str] = []
+    for argument in arguments:
+        if found and found[-1] == "--window" and re.match(r"-[\d.]", argument):
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
 
 
 def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
@@ -88,7 +101,8 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("dataset", help="a prepared data set")
-    add("--run", help="the run folder")
+    # torchrun takes every option that begins as one of its own, and it has --run-path.
+    add("--run", "--run-folder", dest="run", metavar="RUN", help="the run folder")
     add("--preset", choices=PRESETS, help=f"default {DEFAULT_PRESET}")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--kimg", type=float, help="train until so many thousand images were shown")
@@ -99,6 +113,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--stop-on", choices=STOP_ON, help="kid: end when held-out images get no nearer; never (preset's)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
+    add("--devices", type=int, metavar="N", help="GPUs (or processes on the CPU) that train it together")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
     add(
         "--estimate",

@@ -103,6 +103,8 @@ class TrainConfig(_Settings):
     beta2: float = 0.999
     seed: int = 0
     precision: str = "auto"
+    cuda_graphs: bool = True
+    """On an NVIDIA GPU, launch each step as a whole instead of kernel by kernel."""
     log_every: int = 10
     sample_every: int = 100
     checkpoint_every: int = 200

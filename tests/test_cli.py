@@ -158,6 +158,7 @@ def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
     ("arguments", "sentence"),
     [
         (("inspect", "phantom:nope"), "drawn when it is prepared"),
+        (("prepare", "", "--out", "x"), "A source is empty"),
         (("prepare", "hub:a/b", "--out", "x"), "hub:datasets/owner/name"),
         (("inspect", "ct", "--size", 64), "leave the options away"),
         (("prepare", "ct", "--out", "x"), "is a prepared data set"),
@@ -171,6 +172,14 @@ def test_wrong_sources_and_settings_are_told_in_one_sentence(
 ) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
     assert sentence in call.fails(*arguments)
+
+
+def test_a_window_below_zero_needs_no_equals_sign(call: Caller) -> None:
+    for k in range(4):
+        (call.folder / "set").mkdir(exist_ok=True)
+        Image.effect_noise((40, 30), 50 + k).save(call.folder / "set" / f"{k}.png")
+    seen = call.json("inspect", "set", "--window", "-1350,150", "--size", 64)
+    assert (seen["settings"]["window"], seen["size"]) == ("-1350,150", 64)
 
 
 def test_a_prepared_set_is_inspected_down_to_its_pixels(call: Caller) -> None:

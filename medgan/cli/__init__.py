@@ -7,9 +7,10 @@ Heavy imports (torch) stand inside the commands, so that `--help` and mistakes a
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 
-from medgan.arguments import build_parser
+from medgan.arguments import build_parser, joined
 from medgan.cli.data import inspect, prepare
 from medgan.cli.models import models
 from medgan.cli.runs import runs
@@ -23,7 +24,7 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = build_parser(COMMANDS).parse_args(arguments)
+    options = build_parser(COMMANDS).parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     try:
         result = options.command(options)
     except Interrupted as error:

@@ -135,6 +135,8 @@ def _local(options: argparse.Namespace, progress: Progress) -> tuple[list[Path],
 
 def _own(source: str) -> Path:
     """A source on this machine; DataError for what is none, with what may have been meant."""
+    if not source.strip():  # Path("") would be the current folder
+        raise DataError("A source is empty (a variable that is not set?); give a folder, files or a ZIP.")
     path = Path(source)
     if path.exists():
         if _is_prepared(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,17 +17,53 @@ from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:
     from medgan.training.request import Request
+    from medgan.training.together import Together
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train a GAN; the run folder says how far it is."""
     if options.estimate:
         return _estimate(options)
-    from medgan.training.heldout import observers
-    from medgan.training.loop import train as train_run
+    from medgan.training.together import leave
+    from medgan.training.worker import follow
 
     if not options.run:
         raise ConfigError("Say where the run goes: --run FOLDER.")
+    together = _gathered(options)
+    try:
+        if not together.main:
+            with StopOnSignal():  # the main process hears it too, and says what is done
+                follow(together)
+            raise SystemExit(0)
+        return _train(options, together)
+    finally:
+        leave(together)
+
+
+def _gathered(options: argparse.Namespace) -> Together:
+    """This process and those that train with it. With `--devices` they are started, and this one only
+    waits for them."""
+    from medgan.runs.record import Run
+    from medgan.training.devices import choose_device
+    from medgan.training.processes import check, lead
+    from medgan.training.together import ALONE, join, launched
+
+    known = Run(options.run).config() if options.resume else {}
+    device = options.device or str(known.get("device", "auto"))
+    count = options.devices if options.devices is not None else int(known.get("devices", 1))
+    if launched() > 1:
+        return join(choose_device(device).type)
+    if options.devices is not None or count > 1:
+        check(count, device)
+    if count > 1:
+        raise SystemExit(lead(sys.argv[1:], count))
+    return ALONE
+
+
+def _train(options: argparse.Namespace, together: Together) -> dict[str, Any]:
+    from medgan.training.heldout import observers
+    from medgan.training.loop import train as train_run
+
     request = _request_to_resume(options) if options.resume else _request(options)
     with StopOnSignal() as stop, Bar("it") as bar:
         last = [""]
@@ -37,7 +74,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
                 bar.write(f"{status.message} [{status.device}, {status.precision}]")
             bar.update(status.step, status.iterations)
 
-        status = train_run(request, observers=observers, interrupted=stop.requested, report=report)
+        status = train_run(
+            request, observers=observers, interrupted=stop.requested, report=report, together=together
+        )
     result = {
         "run": options.run,
         "state": status.state,
@@ -47,6 +86,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "images": status.images,
         "seconds": status.seconds,
         "device": status.device,
+        "devices": status.devices,
         "precision": status.precision,
     }
     if stop.requested():
@@ -85,6 +125,7 @@ def _request(options: argparse.Namespace) -> Request:
         model=replace(model, **model_changes),
         train=replace(config, **train_changes).with_goal(goal),
         device=options.device,
+        devices=options.devices or 1,
     )
 
 
@@ -115,7 +156,10 @@ def _request_to_resume(options: argparse.Namespace) -> Request:
 
 def _estimate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.training.estimate import estimate
+    from medgan.training.processes import check
 
+    if options.devices is not None:
+        check(options.devices, options.device or "auto")
     found = estimate(_request(options))
     say(found.words())
     return found.to_json()

@@ -30,6 +30,7 @@ THUMB = 32
 FEW = 4
 """So many files are decoded by one process: starting a second one would take longer."""
 EXCLUDED = "was left out by your choice"
+UNLIKE = "has another size or kind than the first page of its file; save it as a file of its own"
 REASON = 250
 """Signs of a reason that are kept."""
 Progress = Callable[[str, int, int], None]
@@ -115,7 +116,11 @@ def survey(records: Sequence[Record], look: Look, *, workers: int, progress: Pro
         first = twins.first(k)
         if first == k:
             entries[k] = next(results)
-        _enter(found, record, entries[k] if first == k else _twin(entries[first], record, look.salt))
+        _enter(
+            found,
+            record,
+            entries[k] if first == k else _twin(entries[first], records[first].name, record, look.salt),
+        )
         if len(found.rows) > limits.pictures:
             raise DataError(
                 f"There are more than {limits.pictures:,} pictures ({option('pictures')}); take fewer slices "
@@ -136,14 +141,16 @@ def _enter(found: Survey, record: Record, seen: Seen) -> None:
         found.hu += seen.hu
 
 
-def _twin(first: Seen, record: Record, salt: bytes) -> Seen:
-    """A file with the bytes of an earlier one: its pixels are there already."""
+def _twin(first: Seen, name: str, record: Record, salt: bytes) -> Seen:
+    """A file with the bytes of an earlier one, called `name`: its pixels are there already."""
     patient = salted(record.patient, salt)
     rows = tuple(
         replace(row, file=_name(record, row.number), label=record.label, patient=patient or row.patient)
         for row in first.rows
     )
-    rejected = tuple(Rejection(record.name, entry.reason) for entry in first.rejected)
+    rejected = tuple(
+        Rejection(record.name + entry.file.removeprefix(name), entry.reason) for entry in first.rejected
+    )
     return replace(first, rows=rows, rejected=rejected)
 
 
@@ -189,10 +196,11 @@ def look_at(look: Look, record: Record) -> Seen:
         raise error.error from None
     except OSError as error:
         return _failed(record, f"cannot be read ({error.strerror or error})")
-    blank = [Rejection(_name(record, number), "is blank (one single colour)") for number in decoded.skipped]
+    unused = [Rejection(_name(record, number), "is blank (one single colour)") for number in decoded.skipped]
+    unused += [Rejection(_name(record, number), UNLIKE) for number in decoded.unlike]
     return Seen(
         rows,
-        tuple(blank),
+        tuple(unused),
         kind=decoded.kind,
         deep=decoded.deep,
         hu=decoded.hu,

@@ -110,6 +110,12 @@ class Run:
         """Whether there is a run here; its folder may have been deleted while it trained."""
         return (self.folder / "config.json").is_file()
 
+    def vanish(self) -> None:
+        """Take away the status that was written after the run was deleted, and the folder if that is all."""
+        (self.folder / "status.json").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
     def change_config(self, config: Mapping[str, Any]) -> None:
         """Write `config.json` anew (a longer goal); the run keeps its place in lists by age."""
         path = self.folder / "config.json"

@@ -20,8 +20,9 @@ SILENCE = 120.0
 @dataclass
 class Status:
     """State, process and progress. `seconds` is the training time so far, over all resumes, without
-    waiting and pauses; `minutes` is the goal where time is the goal, else 0. `pending` names requests
-    that the process has seen and not answered yet."""
+    waiting and pauses; `minutes` is the goal where time is the goal, else 0. `devices` processes train
+    together, of which `device` is the first one's; `memory` is how many of a GPU's bytes are taken, and how
+    many it has. `pending` names requests that the process has seen and not answered yet."""
 
     state: str = STARTING
     message: str = ""
@@ -30,6 +31,7 @@ class Status:
     host: str = ""
     heartbeat: float = 0.0
     device: str = ""
+    devices: int = 1
     precision: str = ""
     step: int = 0
     iterations: int = 0
@@ -38,6 +40,7 @@ class Status:
     seconds_left: float | None = None
     seconds: float = 0.0
     minutes: float = 0.0
+    memory: list[int] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
 
     @property

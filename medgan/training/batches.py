@@ -35,7 +35,11 @@ class Batches:
 
     def real(self, step: int) -> Tensor:
         """float `(n, C, H, W)` in [-1, 1] on the device."""
-        index = torch.from_numpy(self.indices(step)).to(self.images.device)
+        return self.pick(self.indices(step))
+
+    def pick(self, indices: np.ndarray) -> Tensor:
+        """These images, as `real` gives them."""
+        index = torch.from_numpy(indices).to(self.images.device, non_blocking=True)
         return to_float(self.images[index])
 
     def images_seen(self, step: int) -> int:

@@ -44,6 +44,7 @@ class Desk:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._attend, name="desk", daemon=True)
         self._written, self._changed = 0.0, True
+        self._made = False  # whether there was a run when the status was written last
 
     def __enter__(self) -> Desk:
         self._thread.start()
@@ -129,8 +130,17 @@ class Desk:
             with self._lock:
                 self._written, self._changed = time.monotonic(), False
                 stamped = replace(self.status)
-            if self.run.folder.is_dir():  # writing would make a deleted folder anew
-                self.run.write_status(stamped)
+            self._put(stamped)
             with self._lock:
                 for name in ("pid", "pid_started", "host", "heartbeat"):
                     setattr(self.status, name, getattr(stamped, name))
+
+    def _put(self, status: Status) -> None:
+        """Write it, unless the run was deleted: that would make its folder anew. Somebody may be deleting
+        it at this very moment, so what was written a little too late is taken away again."""
+        there = self.run.exists()
+        if there or not self._made:
+            self.run.write_status(status)
+        self._made = self._made or there
+        if self._made and not self.run.exists():
+            self.run.vanish()

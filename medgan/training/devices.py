@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -92,11 +93,11 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def leave_a_core() -> None:
+def leave_a_core(processes: int = 1) -> None:
     """Train on all cores but one: with all of them the dashboard's clicks take seconds, and the
-    threads wait for one another. OMP_NUM_THREADS overrides it."""
+    threads wait for one another. OMP_NUM_THREADS overrides it. Several `processes` divide the cores."""
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, usable_cores() - 1))
+        torch.set_num_threads(max(1, (usable_cores() - 1) // processes))
 
 
 @contextmanager
@@ -129,6 +130,32 @@ def reserve(
         lock.release()
 
 
+def local_devices(device: torch.device, processes: int) -> list[torch.device]:
+    """The devices that `processes` processes of one training use on this machine, `device` being the first
+    one's: a GPU each, or the one CPU."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    if device.type != "cuda" or processes == 1:
+        return [device]
+    return [torch.device("cuda", index) for index in range(here)]
+
+
+@contextmanager
+def reserve_all(
+    devices: Sequence[torch.device],
+    waiting: Callable[[torch.device, list[Ticket]], bool],
+    *,
+    name: str = "",
+    folder: Path | None = None,
+) -> Iterator[bool]:
+    """As `reserve`, for several: one after the other and always in the same order, so that no two trainings
+    wait for each other."""
+    with ExitStack() as held:
+        yield all(
+            held.enter_context(reserve(device, partial(waiting, device), name=name, folder=folder))
+            for device in devices
+        )
+
+
 def _acquire(lock: FileLock) -> bool:
     try:
         lock.acquire(timeout=PATIENCE)
@@ -159,3 +186,13 @@ def user_of(device: torch.device) -> str:
 def _lock_file(device: torch.device) -> Path:
     name = device.type if device.index is None else f"{device.type}-{device.index}"
     return device_locks() / f"{name}.lock"
+
+
+def memory_use(device: torch.device) -> tuple[int, int] | None:
+    """Bytes of a GPU's memory that are taken, by whomever, and that it has; None for a CPU."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return int(total - free), int(total)
+    if device.type == "mps":
+        return int(torch.mps.driver_allocated_memory()), int(torch.mps.recommended_max_memory())
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class Estimate:
 def estimate(request: Request) -> Estimate:
     """Measure a few steps of what `request` would train; no run is made. DataError or ConfigError as
     training would raise them."""
-    leave_a_core()
+    leave_a_core(request.devices)
     model, config = request.model, request.train
     data = Dataset(request.dataset)
     images = int(data.info["splits"].get(TRAIN, 0))
@@ -95,7 +95,9 @@ def estimate(request: Request) -> Estimate:
     precision = choose_precision(config.precision, device)
     user = user_of(device)
     busy = f"{user} is using {device} now; alone it is faster." if user else ""
-    trial = _try(model, config, device, precision)
+    shared = f"{request.devices} devices share each batch; what they say to each other is not counted."
+    part = replace(config, batch_size=max(2, -(-config.batch_size // request.devices)))
+    trial = _try(model, part, device, precision)
     suffices = trial is not None and trial.needed < trial.available
     speed = config.batch_size / trial.seconds if trial else None
     steps = config.total_iterations(images)
@@ -121,7 +123,7 @@ def estimate(request: Request) -> Estimate:
         disk=disk,
         disk_free=free_disk,
         disk_suffices=disk < free_disk,
-        note=" ".join(filter(None, [note, busy])),
+        note=" ".join(filter(None, [note, busy, shared if request.devices > 1 else ""])),
     )
 
 

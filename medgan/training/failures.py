@@ -10,6 +10,7 @@ import torch
 from medgan.config import ModelConfig, TrainConfig
 from medgan.runs.record import Run, step_of
 from medgan.training.saving import NotFinite
+from medgan.training.together import PartnerLost
 from medgan.training.trial import smaller_batch_that_fits
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -27,6 +28,8 @@ def sentence(error: BaseException, run: Run) -> str:
             f"The losses or weights are no longer numbers ({error}). {kept(run)} Going on would end the same "
             "way: start a new one with a lower learning rate (--set learning_rate=1e-4) or another seed."
         )
+    if isinstance(error, PartnerLost):
+        return f"{error} {kept(run)} Add --resume to go on, with as many devices or with --devices 1."
     if isinstance(error, OSError) and not run.exists():
         return f"{run.folder} was deleted while it trained; there is nothing to go on from."
     if is_disk_full(error):

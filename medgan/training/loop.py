@@ -6,7 +6,10 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 
+import torch
 from filelock import FileLock, Timeout
 
 from medgan.errors import MedGANError, RunError
@@ -14,10 +17,18 @@ from medgan.runs.queue import Ticket
 from medgan.runs.record import PAUSED, QUEUED, STARTING, STOPPED, Run, Status, step_of
 from medgan.training import failures
 from medgan.training.desk import Desk
-from medgan.training.devices import choose_precision, find_device, holder, leave_a_core, reserve
+from medgan.training.devices import (
+    choose_precision,
+    find_device,
+    holder,
+    leave_a_core,
+    local_devices,
+    reserve_all,
+)
 from medgan.training.observers import MakeObservers, nobody
 from medgan.training.request import Request, prepare, settings_of
 from medgan.training.stretch import Setting, Training
+from medgan.training.together import ALONE, Together
 from medgan.training.trial import is_out_of_memory
 
 __all__ = ["Request", "train"]
@@ -32,11 +43,13 @@ def train(
     observers: MakeObservers = nobody,
     interrupted: Callable[[], bool] = lambda: False,
     report: Callable[[Status], None] = lambda _: None,
+    together: Together = ALONE,
 ) -> Status:
     """Train until the goal is reached, a stop is requested or `interrupted()` turns true.
 
     Everything learned is in the run folder afterwards. Returns the last status; raises a MedGANError,
-    also written to the status, where it cannot go on.
+    also written to the status, where it cannot go on. Of several processes that train `together` this is
+    for the main one; the others `follow` it.
     """
     run = Run(request.run)
     if request.resume:
@@ -47,7 +60,8 @@ def train(
     with _alone(run):
         status = _first_status(run, request)
         with Desk(run, status, interrupted=interrupted, report=report) as desk:
-            _train_or_explain(run, request, desk, observers)
+            _train_or_explain(run, request, desk, observers, together)
+        together.share(None)  # the others may go
         return status
 
 
@@ -81,11 +95,13 @@ def _first_status(run: Run, request: Request) -> Status:
     )
 
 
-def _train_or_explain(run: Run, request: Request, desk: Desk, observers: MakeObservers) -> None:
+def _train_or_explain(
+    run: Run, request: Request, desk: Desk, observers: MakeObservers, together: Together
+) -> None:
     """Train; an error is said in the status, and raised as our own where it is no bug."""
     setting: list[Setting] = []
     try:
-        setting.append(_set(run, request, desk))
+        setting.append(_set(run, request, desk, together))
         _work(setting[0], desk, observers)
     except MedGANError as error:
         message = failures.sentence(error, run) or str(error)
@@ -104,22 +120,28 @@ def _train_or_explain(run: Run, request: Request, desk: Desk, observers: MakeObs
         raise RunError(message) from error
 
 
-def _set(run: Run, request: Request, desk: Desk) -> Setting:
-    leave_a_core()
+def _set(run: Run, request: Request, desk: Desk, together: Together) -> Setting:
+    leave_a_core(together.count)
     desk.say(STARTING, "Loading the images.")
-    request, data, images = prepare(run, request)
-    device, note = find_device(request.device or "auto", before=desk.status.device)
+    request, data, images = prepare(run, replace(request, devices=together.count))
+    wanted = str(together.device.type if together.device else request.device or "auto")
+    device, note = find_device(wanted, before=desk.status.device)
     precision = choose_precision(request.train.precision, device)
-    desk.update(device=str(device), precision=str(precision).removeprefix("torch."))
-    return Setting(run, request, data, images, device, precision, note)
+    desk.update(
+        device=str(device),
+        devices=together.count,
+        precision=str(precision).removeprefix("torch."),
+    )
+    return Setting(run, request, data, images, device, precision, note, together)
 
 
 def _work(setting: Setting, desk: Desk, observers: MakeObservers) -> None:
     """Stretches of training, each with the device for itself, and pauses without it."""
     training: Training | None = None
     while True:
-        wait = _waiting(setting, desk)
-        with reserve(setting.device, wait, name=setting.run.name, folder=setting.run.folder) as mine:
+        wait = partial(_wait, desk)
+        devices = local_devices(setting.device, setting.together.count)
+        with reserve_all(devices, wait, name=setting.run.name, folder=setting.run.folder) as mine:
             if mine:
                 training = training or Training(setting, desk, observers)
                 training.stretch()
@@ -131,16 +153,14 @@ def _work(setting: Setting, desk: Desk, observers: MakeObservers) -> None:
         _pause(desk, training)
 
 
-def _waiting(setting: Setting, desk: Desk) -> Callable[[list[Ticket]], bool]:
-    def wait(before: list[Ticket]) -> bool:
-        who = holder(setting.device) or "another training"
-        line = f", and {len(before)} before this one in line" if before else ""
-        message = f"Waiting: {who} is using {setting.device}{line}. It starts by itself."
-        if (desk.status.state, desk.status.message) != (QUEUED, message):
-            desk.say(QUEUED, message)
-        return not desk.called_away()
-
-    return wait
+def _wait(desk: Desk, device: torch.device, before: list[Ticket]) -> bool:
+    """Say who is at work on the device; False if it shall not wait any longer."""
+    who = holder(device) or "another training"
+    line = f", and {len(before)} before this one in line" if before else ""
+    message = f"Waiting: {who} is using {device}{line}. It starts by itself."
+    if (desk.status.state, desk.status.message) != (QUEUED, message):
+        desk.say(QUEUED, message)
+    return not desk.called_away()
 
 
 def _pause(desk: Desk, training: Training | None) -> None:

@@ -22,7 +22,8 @@ from medgan.runs.record import Run
 @dataclass(frozen=True)
 class Request:
     """What to train. With `resume`, the run folder's own settings count, but for the goal where `train`
-    gives one other than `epochs`. `device` of None is the run's own, or `auto`."""
+    gives one other than `epochs`. `device` of None is the run's own, or `auto`; `devices` says how many
+    processes train together."""
 
     dataset: Path
     run: Path
@@ -31,6 +32,7 @@ class Request:
     train: TrainConfig
     device: str | None = None
     resume: bool = False
+    devices: int = 1
 
 
 def settings_of(run: Run) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def _go_on(run: Run, request: Request, saved: dict[str, Any], data: Dataset, ima
     train = TrainConfig.from_json(saved["train"])
     train = train.with_goal(request.train.goal())
     moved = saved["dataset"] | {"path": str(request.dataset.resolve())}
-    now = saved | {"train": train.to_json(), "dataset": moved}
+    now = saved | {"train": train.to_json(), "dataset": moved, "devices": request.devices}
     if now != saved:
         run.change_config(now)  # the next resume shall know the new goal and place too
     return replace(
@@ -111,6 +113,7 @@ def _config(request: Request, data: Dataset, images: np.ndarray) -> dict[str, An
         "model": request.model.to_json(),
         "train": request.train.to_json(),
         "device": request.device,
+        "devices": request.devices,
         "dataset": {
             "path": str(request.dataset.resolve()),
             "name": data.name,

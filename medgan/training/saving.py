@@ -65,7 +65,7 @@ def snapshot(
     step: GanStep, window: Sequence[Tensor], progress: Progress, model: torch.nn.Module, info: ModelInfo
 ) -> Snapshot:
     """Copy the state between two steps; `window` are the rows of figures that were not logged yet."""
-    tensors = dict(_tensors(step))
+    tensors = training_state(step)
     if window:
         tensors[WINDOW] = torch.stack(list(window)).to("cpu", copy=True)
     return Snapshot(tensors, asdict(progress), network_state(model), info)
@@ -106,13 +106,23 @@ def restore(folder: Path, step: GanStep) -> tuple[Progress, list[Tensor]]:
     """
     tensors = read_tensors(folder / TENSORS)
     progress = _progress(folder)
-    for name, network in step.networks().items():
-        load_into(network, _under(tensors, name), source=f"{folder.name}/{TENSORS} ({name})")
-    for name, optimizer in step.optimizers().items():
-        _restore_moments(optimizer, _under(tensors, name), f"{folder.name}/{TENSORS} ({name})")
-    _restore_random(_under(tensors, "random"), step.device)
+    apply_state(step, tensors, f"{folder.name}/{TENSORS}")
     window = [row.to(step.device) for row in tensors.get(WINDOW, ())]
     return progress, window
+
+
+def training_state(step: GanStep) -> dict[str, Tensor]:
+    """Copies on the CPU of networks, optimisers and random states, by name."""
+    return dict(_tensors(step))
+
+
+def apply_state(step: GanStep, tensors: dict[str, Tensor], source: str) -> None:
+    """Put a `training_state` back; CheckpointError naming `source` and the tensor that does not fit."""
+    for name, network in step.networks().items():
+        load_into(network, _under(tensors, name), source=f"{source} ({name})")
+    for name, optimizer in step.optimizers().items():
+        _restore_moments(optimizer, _under(tensors, name), f"{source} ({name})")
+    _restore_random(_under(tensors, "random"), step.device)
 
 
 def restore_newest(folders: Sequence[Path], step: GanStep) -> tuple[Progress, list[Tensor]]:

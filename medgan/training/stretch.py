@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,16 @@ from medgan.images import grid, png
 from medgan.runs import events, requests
 from medgan.runs.info import ModelInfo
 from medgan.runs.record import FINISHED, RUNNING, STOPPED, Run, step_name
-from medgan.training.batches import Batches, latents
 from medgan.training.clock import Clock
 from medgan.training.desk import Desk
+from medgan.training.devices import memory_use
 from medgan.training.failures import is_disk_full
 from medgan.training.observers import MakeObservers, Moment, Scene, Watch
 from medgan.training.request import Request
 from medgan.training.saving import NotFinite, Progress, restore_newest, snapshot, write
-from medgan.training.step import GanStep, StepResult
+from medgan.training.stepper import FIGURES, Stepper
+from medgan.training.together import ALONE, Together
+from medgan.training.worker import Job
 from medgan.training.writer import Writer
 
 GRID_SEEDS = range(36)
@@ -37,7 +39,6 @@ KEEP = 3
 """Checkpoints that stay in the run folder beside the best, in case the newest cannot be read."""
 LONGEST = 300.0
 """Seconds of training after which it is saved, however few the steps: what a crash costs at most."""
-FIGURES = tuple(f.name for f in fields(StepResult))
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Setting:
     device: torch.device
     precision: torch.dtype
     note: str
+    together: Together = ALONE
 
 
 class Training:
@@ -61,13 +63,17 @@ class Training:
         self.setting, self.desk = setting, desk
         self.run, self.model, self.config = setting.run, setting.request.model, setting.request.train
         torch.manual_seed(self.config.seed)  # for whatever draws from the global generator
-        self.step = GanStep(self.model, self.config, setting.device, setting.precision)
-        self.batches = Batches(setting.images, self.config.batch_size, self.config.seed, setting.device)
+        self.together = setting.together
+        self.stepper = Stepper(
+            self.model, self.config, setting.images, setting.device, setting.precision, self.together
+        )
+        self.step, self.batches = self.stepper.step, self.stepper.batches
         scene = Scene(self.model, self.config, setting.data, setting.images, setting.device)
         self.watch = Watch(make_observers(scene))
         self.writer = Writer()
         self.progress, self.window = Progress(), list[Tensor]()
         self._restore()
+        Job.of(setting, self.step, resumed=self.done > 0).hand_out(self.together)
         self.clock = Clock(self.progress.seconds)
         self.logged = (self.done, 0.0, 0.0)  # step, seconds and overhead of this process at the last log
         self.saved, self.saved_at = 0, 0.0
@@ -94,7 +100,7 @@ class Training:
         """Train on until the goal, a stop or a pause; everything is saved afterwards, also when something
         other than the step itself fails."""
         self.clock.start()
-        words = f"Training. {self.setting.note}".strip()
+        words = f"Training. {self.setting.note} {self.stepper.note}".strip()
         self.desk.say(RUNNING, words, **self.facts())
         try:
             self._train()
@@ -140,13 +146,10 @@ class Training:
         return self.done >= self.total
 
     def _advance(self) -> None:
-        real = self.batches.real(self.done)
-        noise = latents(self.config.seed, self.done, len(real), self.model.latent)
+        self.together.share(self.done)  # and so the others do it too
         self.stepping = True
-        result = self.step(real, noise.to(self.setting.device))
+        self.window.append(self.stepper(self.done))
         self.stepping = False
-        # One row a step, still on the device: reading it would make the device wait.
-        self.window.append(torch.stack([getattr(result, name) for name in FIGURES]))
         self.progress.step += 1
 
     def _look_after(self, last: bool) -> None:
@@ -188,7 +191,8 @@ class Training:
             }
         )
         self.window.clear()
-        self.desk.update(images_per_second=speed, **(facts | self._forecast(speed)))
+        memory = list(memory_use(self.setting.device) or ())
+        self.desk.update(images_per_second=speed, memory=memory, **(facts | self._forecast(speed)))
 
     def facts(self) -> dict[str, Any]:
         """How far it is, as fields of the status."""

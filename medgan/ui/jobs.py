@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,17 @@ Goal = Mapping[str, float]
 Changes = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a run is trained: one of `config.DEVICES`, and on how many of them."""
+
+    device: str = "auto"
+    devices: int = 1
+
+
+ANYWHERE = Place()
+
+
 class Jobs:
     """Starts and stops training and evaluation processes in one workspace."""
 
@@ -46,13 +58,13 @@ class Jobs:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def train(
-        self, dataset: Path, preset: str, *, name: str, goal: Goal, changes: Changes, device: str = "auto"
+        self, dataset: Path, preset: str, *, name: str, goal: Goal, changes: Changes, place: Place = ANYWHERE
     ) -> Run:
         """Start a new run under a free name like `name`; `goal` and `changes` as in `training_options`."""
         with self._lock:
             run = Run(self.workspace.runs / free_name(self.workspace.runs, name))
             run.folder.mkdir(parents=True)
-            options = training_options(dataset, preset, goal=goal, changes=changes, device=device)
+            options = training_options(dataset, preset, goal=goal, changes=changes, place=place)
             self._start(run, ["train", *options, f"--run={run.folder}"])
         return run
 
@@ -153,11 +165,12 @@ class Jobs:
 
 
 def training_options(
-    dataset: Path, preset: str, *, goal: Goal, changes: Changes, device: str = "auto"
+    dataset: Path, preset: str, *, goal: Goal, changes: Changes, place: Place = ANYWHERE
 ) -> list[str]:
     """What follows `train` on the command line. `goal` is one of `config.GOALS` with its value, or empty
     for the preset's; `changes` are settings other than the preset's."""
-    options = [str(dataset), f"--preset={preset}", f"--device={device}"]
+    options = [str(dataset), f"--preset={preset}", f"--device={place.device}"]
+    options += [f"--devices={place.devices}"] if place.devices > 1 else []
     options += [f"--{name}={value}" for name, value in goal.items()]
     return options + [f"--set={name}={value}" for name, value in changes.items()]
 

@@ -178,4 +178,8 @@ def _numbers(status: Status) -> None:
         st.metric("Time left", duration(left), border=True)
         st.metric("Images seen", f"{status.images:,}", border=True)
         st.metric("Trained for", duration(status.seconds or None), border=True)
-        st.metric("Device", f"{status.device or '–'}", help=status.precision or None, border=True)
+        devices = f" x {status.devices}" if status.devices > 1 else ""
+        st.metric("Device", f"{status.device or '–'}{devices}", help=status.precision or None, border=True)
+        if len(status.memory) == 2:
+            used, whole = (f"{count / 1e9:.1f}" for count in status.memory)
+            st.metric("GPU memory", f"{used} of {whole} GB", help="Taken by all programs.", border=True)

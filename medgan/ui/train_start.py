@@ -23,11 +23,12 @@ from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import ConfigError
 from medgan.ui.components import pick_dataset, plain_errors
-from medgan.ui.jobs import jobs, training_options
+from medgan.ui.jobs import Place, jobs, training_options
 from medgan.ui.text import count, sentence
 from medgan.ui.train_measure import measured_words, measuring
 
 MOST = 10_000_000
+MOST_DEVICES = 64
 GOAL_WORDS = {"iterations": "Iterations", "kimg": "Thousand images", "minutes": "Minutes"}
 GOAL_HELP = {
     "iterations": "Steps in all.",
@@ -46,6 +47,7 @@ WORDS = {
     ),
     "learning_rate": ("Learning rate", "How far a step goes. Too far, and the losses jump."),
     "precision": ("Precision", "`bfloat16` is quicker where the device has it; `auto` finds out."),
+    "cuda_graphs": ("CUDA graphs", "Quicker on an NVIDIA GPU; without one it changes nothing."),
     "checkpoint_every": ("Steps between checkpoints", "What a crash costs at most. The last three are kept."),
     "sample_every": ("Steps between sample sheets", "They are small, and show best how it goes."),
     "log_every": ("Steps between figures", "Each is a point of the curves."),
@@ -65,7 +67,7 @@ def new_run() -> None:
         return
     preset = _preset(data)
     top = st.container()
-    changes, device = _settings(preset)
+    changes, place = _settings(preset)
     try:
         _, train = preset.for_data(channels=data.channels, size=data.size)
         model_changes = {name: value for name, value in changes.items() if hasattr(preset.model, name)}
@@ -77,11 +79,11 @@ def new_run() -> None:
     with top:
         goal, name = _goal_and_name(data, preset, train)
     st.caption(_in_words(data, train.with_goal(goal)))
-    options = training_options(data.folder, preset.name, goal=goal, changes=changes, device=device)
+    options = training_options(data.folder, preset.name, goal=goal, changes=changes, place=place)
     measuring(options)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", key="start"):
         with plain_errors():
-            run = jobs().train(data.folder, preset.name, name=name, goal=goal, changes=changes, device=device)
+            run = jobs().train(data.folder, preset.name, name=name, goal=goal, changes=changes, place=place)
             st.session_state["run"] = run.name
             st.rerun()
 
@@ -159,8 +161,8 @@ def _images(data: Dataset) -> int:
     return int(data.info["splits"].get(TRAIN, 0))
 
 
-def _settings(preset: Preset) -> tuple[dict[str, Any], str]:
-    """What differs from the preset, and the device."""
+def _settings(preset: Preset) -> tuple[dict[str, Any], Place]:
+    """What differs from the preset, and where it is trained."""
     usual: dict[str, Any] = {}
     for config, kind in ((preset.train, TrainConfig), (preset.model, ModelConfig)):
         usual |= {f.name: getattr(config, f.name) for f in fields(kind) if f.name not in HIDDEN}
@@ -170,7 +172,13 @@ def _settings(preset: Preset) -> tuple[dict[str, Any], str]:
         with st.container():
             device = st.selectbox("Device", DEVICES, key="device", persist_state="session")
             st.caption("`auto` takes a GPU where there is one.")
-    return {name: value for name, value in chosen.items() if value != usual[name]}, str(device)
+        with st.container():
+            devices = st.number_input(
+                "Use this many devices", 1, MOST_DEVICES, key="devices", persist_state="session"
+            )
+            st.caption("GPUs that share each batch, where this machine has several; on a CPU, processes.")
+    place = Place(str(device), int(devices))
+    return {name: value for name, value in chosen.items() if value != usual[name]}, place
 
 
 def _setting(preset: Preset, name: str, values: Mapping[str, Any]) -> Any:

@@ -237,6 +237,18 @@ def test_inspecting_gives_the_report_of_preparing_and_writes_nothing(folder: Pat
     assert seen["rejected"] == [{"file": "cat/bad.png", "reason": "is empty (0 bytes)"}]
 
 
+def test_pages_that_are_not_used_are_listed_for_every_copy_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    pages = [picture(k, (40, 30 + 5 * (k == 1))) for k in range(3)]
+    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / "set" / name).write_bytes(data)
+    report = look(tmp_path / "set")
+    assert [entry["file"] for entry in report["rejected"]] == ["a.tif#0001", "b.tif#0001"]
+    assert "another size or kind" in report["rejected"][0]["reason"]
+    assert len(report["duplicates"]) == 2
+
+
 def test_too_few_images_can_still_be_inspected(tmp_path: Path) -> None:
     png_file(tmp_path / "set" / "one.png", 1)
     seen = look(tmp_path / "set")

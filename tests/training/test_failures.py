@@ -40,10 +40,13 @@ def test_a_full_disk_costs_older_checkpoints_and_not_what_was_learned(
             raise error
         save(tensors, path)
 
-    monkeypatch.setattr(saving, "save_file", limited)
-    with pytest.raises(
-        RunError, match=r"is full .*Everything up to step \d is saved\. Make room, then .*--resume"
+    with (
+        monkeypatch.context() as full,
+        pytest.raises(
+            RunError, match=r"is full .*Everything up to step \d is saved\. Make room, then .*--resume"
+        ),
     ):
+        full.setattr(saving, "save_file", limited)
         train(request)
     status, latest = run.status(), run.latest()
     assert status.state == FAILED
@@ -52,8 +55,6 @@ def test_a_full_disk_costs_older_checkpoints_and_not_what_was_learned(
     assert latest.name == f"step-{status.step:06d}" and status.step >= 8
     assert "is full" in status.message
 
-    monkeypatch.undo()
-    torch.set_num_threads(1)
     assert train(request_for(iterations=9, resume=True)).state == FINISHED
     whole = request_for("whole", iterations=9)
     train(whole)
@@ -90,11 +91,11 @@ def test_memory_that_runs_out_later_names_the_last_checkpoint(
 ) -> None:
     do_step, steps = GanStep.__call__, []
 
-    def limited(step: GanStep, real: torch.Tensor, noise: torch.Tensor) -> StepResult:
+    def limited(step: GanStep, real: torch.Tensor, noise: torch.Tensor, *more: float) -> StepResult:
         steps.append(len(real))
         if len(steps) == 6 or (len(steps) > 6 and len(real) > 2):
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        return do_step(step, real, noise)
+        return do_step(step, real, noise, *more)
 
     monkeypatch.setattr(GanStep, "__call__", limited)
     words = r"batch size 4; batch size 2 fits.*step 4 is saved.*end that and add --resume"
@@ -149,10 +150,10 @@ def test_a_bug_inside_of_a_step_leaves_nothing_half_learned(
 ) -> None:
     update = GanStep._update_generator
 
-    def buggy(step: GanStep, fake: torch.Tensor) -> torch.Tensor:
+    def buggy(step: GanStep, fake: torch.Tensor, weight: float) -> torch.Tensor:
         if float(next(iter(step.optimizer_d.state.values()))["step"]) == 4:
             raise ZeroDivisionError
-        return update(step, fake)
+        return update(step, fake, weight)
 
     monkeypatch.setattr(GanStep, "_update_generator", buggy)
     with pytest.raises(ZeroDivisionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from medgan.runs.queue import Queue
 from medgan.runs.record import PAUSED, QUEUED, RUNNING, STOPPED, Run, Status
 from medgan.runs.requests import PAUSE, REQUESTS, RESUME, SAMPLE, SAVE, STOP
+from medgan.training.desk import Desk
 from medgan.training.devices import reserve, user_of
 from medgan.training.loop import train
 from medgan.training.step import GanStep, StepResult
@@ -130,10 +132,10 @@ def test_a_request_shows_as_pending_while_a_step_is_slow(
     slow, go_on = threading.Event(), threading.Event()
     do_step = GanStep.__call__
 
-    def step(self: GanStep, real: torch.Tensor, noise: torch.Tensor) -> StepResult:
+    def step(self: GanStep, real: torch.Tensor, noise: torch.Tensor, *more: float) -> StepResult:
         slow.set()
         assert go_on.wait(timeout=60)
-        return do_step(self, real, noise)
+        return do_step(self, real, noise, *more)
 
     monkeypatch.setattr(GanStep, "__call__", step)
     training = background()
@@ -185,8 +187,6 @@ def test_who_came_first_trains_first() -> None:
 def test_a_run_folder_that_is_deleted_ends_its_training_and_is_not_made_anew(
     background: Callable[..., Background], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     caught: list[BaseException] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: caught.append(args.exc_value))
     training = background()
@@ -196,3 +196,24 @@ def test_a_run_folder_that_is_deleted_ends_its_training_and_is_not_made_anew(
     assert not training.thread.is_alive()
     assert [type(error).__name__ for error in caught] == ["RunError"]
     assert not training.run.folder.exists() or not any(training.run.folder.glob("[!.]*.json"))
+
+
+def test_a_status_that_is_written_while_the_run_is_deleted_goes_with_it(
+    request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_for(iterations=1)
+    train(request)
+    run, write = Run(request.run), Run.write_status
+
+    def late(self: Run, status: Status, *more: object) -> None:
+        shutil.rmtree(self.folder)  # after the desk has looked whether the run is there
+        write(self, status)
+
+    with Desk(run, run.status()) as desk:
+        desk.say(RUNNING, "Training.")
+        with monkeypatch.context() as deleting:
+            deleting.setattr(Run, "write_status", late)
+            desk.say(RUNNING, "Still training.")
+        assert not run.folder.exists()
+        desk.say(RUNNING, "And on.")
+    assert not run.folder.exists()

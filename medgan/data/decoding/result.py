@@ -50,3 +50,5 @@ class Decoded:
     study: str | None = None
     """The study's number, for sets that name no patient; to be hashed likewise."""
     skipped: list[int] = field(default_factory=list)
+    unlike: tuple[int, ...] = ()
+    """Pages that are not used since they have another size or kind than the first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,14 +47,16 @@ def decode_tiff(data: bytes, options: Decoding) -> Decoded:
         first: Any = file.pages[0]
         check_shape(first.imagewidth, first.imagelength, options.limits)
         numbers = [n for n in range(len(file.pages)) if _kind(file.pages[n]) == _kind(first)]
+        others = sorted(set(range(len(file.pages))) - set(numbers))
+        unlike = tuple(n for n in others if not _is_preview(file.pages[n]))
         dropped = _traces(first)
         read = _reader(data, file, first)
     chosen = [numbers[n] for n in options.slices.of(len(numbers))]
     if not _is_deep(first):
         skipped: list[int] = []
         found = pictures(chosen, len(numbers), lambda n: flattened(read(n)), skipped)
-        return Decoded(found, "TIFF", dropped=dropped, skipped=skipped)
-    return _deep(first, numbers, chosen, read, options, dropped)
+        return Decoded(found, "TIFF", dropped=dropped, skipped=skipped, unlike=unlike)
+    return replace(_deep(first, numbers, chosen, read, options, dropped), unlike=unlike)
 
 
 def _deep(
@@ -82,6 +85,11 @@ def _deep(
 
 def _kind(page: Any) -> tuple[Any, ...]:
     return (page.imagewidth, page.imagelength, page.samplesperpixel, page.bitspersample, page.sampleformat)
+
+
+def _is_preview(page: Any) -> bool:
+    """Whether a page is another one's at a smaller size, which is no picture of its own."""
+    return bool(page.is_reduced)
 
 
 def _is_deep(page: TiffPage) -> bool:

@@ -174,14 +174,16 @@ def test_all_pages_share_one_window() -> None:
     assert bright.mean() > 185
 
 
-def test_pages_of_another_size_or_kind_are_passed_over() -> None:
+def test_pages_of_another_size_or_kind_are_passed_over_and_noted() -> None:
     buffer = io.BytesIO()
     from tifffile import TiffWriter
 
     with TiffWriter(buffer) as writer:
         for page in (ramp(SHAPE), ramp((10, 10)), ramp(SHAPE, "u1"), ramp(SHAPE) + 3):
             writer.write(page, contiguous=False)
+        writer.write(ramp((10, 15)), subfiletype=1)  # a preview is no picture that is lost
     assert list(all_pixels(buffer.getvalue())) == [0, 3]
+    assert decode(buffer.getvalue(), "x").unlike == (1, 2)
 
 
 def test_blank_pages_are_passed_over_and_noted() -> None:

@@ -1,0 +1,80 @@
+"""What the processes do that train with the main one: the same steps, on their part of each batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from medgan.config import ModelConfig, TrainConfig
+from medgan.data.dataset import Dataset
+from medgan.data.split import TRAIN
+from medgan.errors import DataError, MedGANError, RunError
+from medgan.training.request import digest
+from medgan.training.saving import apply_state, training_state
+from medgan.training.step import GanStep
+from medgan.training.stepper import Stepper
+from medgan.training.together import Together
+
+if TYPE_CHECKING:
+    from medgan.training.stretch import Setting
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and from where: `state` holds networks and optimisers of a run that goes on."""
+
+    dataset: Path
+    train_sha256: str
+    model: ModelConfig
+    train: TrainConfig
+    precision: torch.dtype
+    state: dict[str, Tensor] | None
+
+    @classmethod
+    def of(cls, setting: Setting, step: GanStep, *, resumed: bool) -> Job:
+        """The job of a training whose main process has `step`, as its newest checkpoint left it."""
+        alone = setting.together.count == 1
+        return cls(
+            dataset=setting.data.folder.resolve(),
+            train_sha256="" if alone else digest(setting.images),
+            model=setting.request.model,
+            train=setting.request.train,
+            precision=setting.precision,
+            state=training_state(step) if resumed and not alone else None,
+        )
+
+    def hand_out(self, together: Together) -> None:
+        """Give it to the other processes. RunError with the words of one that cannot do it."""
+        together.share(self)
+        for words in filter(None, together.gather("")):
+            raise RunError(words)
+
+
+def follow(together: Together) -> None:
+    """Do what the main process says, until it says that it is over or is gone."""
+    job: Job | None = together.share()
+    if job is None:
+        return
+    try:
+        stepper, words = _ready(job, together), ""
+    except MedGANError as error:
+        stepper, words = None, f"Process {together.rank}: {error}"
+    if any(together.gather(words)) or stepper is None:
+        return
+    while (k := together.share()) is not None:
+        stepper(k)
+
+
+def _ready(job: Job, together: Together) -> Stepper:
+    images = Dataset(job.dataset).part(TRAIN)
+    if digest(images) != job.train_sha256:
+        raise DataError(f"{job.dataset} holds other images than the main process has; copy the set there.")
+    device = together.device or torch.device("cpu")
+    stepper = Stepper(job.model, job.train, images, device, job.precision, together)
+    if job.state is not None:
+        apply_state(stepper.step, job.state, "the main process's state")
+    return stepper
