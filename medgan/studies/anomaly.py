@@ -201,7 +201,7 @@ def _result(
         "n": n,
         "figures": figures,
         "sentence": anomaly.which_wins(found, ours=_name(judge)),
-        "notes": _notes(info, data, question, judge, n),
+        "notes": [*anomaly.backwards(found), *_notes(info, question, judge, images, n)],
         "scores": [
             {
                 "file": row["file"],
@@ -213,8 +213,15 @@ def _result(
     }
 
 
-def _notes(info: ModelInfo, data: Dataset, question: Question, judge: Judge, n: dict[str, int]) -> list[str]:
+def _notes(
+    info: ModelInfo, question: Question, judge: Judge, images: _Images, n: dict[str, int]
+) -> list[str]:
     notes = []
+    if anomaly.no_better_than_the_mean(images.train, judge.rebuilt(images.train)):
+        notes.append(
+            "What the model makes of normal training images is no nearer to them than their mean image: "
+            "it has not learned them, and its score says nothing. Train the model, or the encoder, longer."
+        )
     if judge.features is None:
         notes.append(
             "The model folder holds no discriminator, as a run folder does, so the score is of pixels "

@@ -55,6 +55,8 @@ def test_the_mean_image_scores_0_against_itself() -> None:
     train = np.stack([np.zeros((4, 4, 1), np.uint8), np.full((4, 4, 1), 200, np.uint8)])
     scores = anomaly.mean_scores(train=train, test=np.full((1, 4, 4, 1), 100, np.uint8))
     assert scores[0] == pytest.approx(0, abs=1e-9)
+    assert anomaly.no_better_than_the_mean(train, np.full_like(train, 100))
+    assert not anomaly.no_better_than_the_mean(train, train)
 
 
 def test_the_area_is_that_of_scikit_learn_and_its_interval_holds_the_truth() -> None:
@@ -93,6 +95,13 @@ def test_a_score_is_never_apart_from_itself_and_the_best_is_named() -> None:
         seed=0,
     )
     assert "not measurably better than" in anomaly.which_wins(blind, ours="ours")
+    assert anomaly.backwards(found) == []
+
+
+def test_a_score_that_runs_the_wrong_way_is_said() -> None:
+    abnormal = np.repeat([True, False], 20)
+    found = anomaly.areas({"x": -1.0 * abnormal}, abnormal=abnormal, groups=np.arange(40), seed=0)
+    assert anomaly.backwards(found)[0].startswith("x runs the wrong way (0.00)")
 
 
 def test_what_cannot_be_measured_is_said() -> None:
