@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 from medgan.evaluation.html_drawings import interval_svg, legend, map_svg, picture
-from medgan.evaluation.html_pictures import Pictures
 from medgan.evaluation.html_style import STYLE
 from medgan.evaluation.html_words import (
     CANNOT_RANK,
+    COPY,
     LEVELS,
     PARTS,
     Figure,
     Report,
     arrow,
-    copy_words,
     dataset_words,
     flagged_first,
     interval,
     key_figure,
     level,
+    levels,
     model_name,
     number,
     of_part,
@@ -37,6 +37,7 @@ from medgan.evaluation.html_words import (
     title,
     verdict,
 )
+from medgan.evaluation.pictures import Pictures
 
 SIGNS = {"good": "✓", "warn": "▲", "fail": "✗", "unknown": "?"}
 SHOWN = 36
@@ -136,6 +137,8 @@ def _figure(figure: Figure) -> str:
         more.append(f'<span class="warning">Absent: {escape(str(figure["reason"]))}</span>')
     if figure.get("warning"):
         more.append(f'<span class="warning">▲ {escape(str(figure["warning"]))}</span>')
+    if levels(figure):
+        more.append(escape(levels(figure)))
     if figure.get("features"):
         digest = str(figure.get("features_sha256") or "")[:12]
         more.append(escape(f"Seen through {figure['features']}{f' ({digest})' if digest else ''}."))
@@ -181,7 +184,7 @@ def _pairs(report: Report, pictures: Pictures | None) -> str:
         figures.append(f"<figure{kind}>{image}<figcaption>{flag}{escape(words)}</figcaption></figure>")
     return (
         f"<h2>Closest pairs</h2><p>Left a generated image, right the training image that it resembles most. "
-        f'{escape(copy_words(report))}</p><div class="pairs">{"".join(figures)}</div>'
+        f'{COPY}</p><div class="pairs">{"".join(figures)}</div>'
     )
 
 
@@ -221,9 +224,10 @@ def _paper(report: Report) -> str:
 
 
 def _settings(report: Report) -> str:
-    model, data = report["model"], report["dataset"]
+    data, model, folder = report["dataset"], report.get("model"), report.get("folder") or {}
+    judged = model.get("sha256") if model else folder.get("content_sha256")
     hashes = {
-        "Model": f"{model_name(report)}, sha256 {model.get('sha256', 'not known')}",
+        "Model" if model else "Images": f"{model_name(report)}, sha256 {judged or 'not known'}",
         "Data set": f"{data['name']}, content sha256 {data.get('content_sha256', 'not known')}",
     }
     digests = {
@@ -237,7 +241,7 @@ def _settings(report: Report) -> str:
         ("Seconds", (report.get("seconds") or {}).items()),
     ]
     body = "".join(f"<h3>{words}</h3>{_table(rows)}" for words, rows in tables if rows)
-    return f'<h2>To repeat it</h2>{body}'
+    return f"<h2>To repeat it</h2>{body}"
 
 
 def _table(rows: Iterable[tuple[str, Any]]) -> str:

@@ -149,8 +149,21 @@ def dataset_words(report: Report) -> str:
 
 def model_name(report: Report) -> str:
     """The name of the model, or of the folder with the images that were judged."""
-    model = report["model"]
-    return str(model.get("name") or str(model.get("folder", "")).rstrip("/").rsplit("/", 1)[-1] or "images")
+    return str((report.get("model") or report.get("folder") or {}).get("name") or "images")
+
+
+def features_name(report: Report) -> str:
+    """What the images were compared by; empty for a report that says nothing of it."""
+    features = report.get("settings", {}).get("features") or ""
+    return str(features.get("name", "") if isinstance(features, Mapping) else features)
+
+
+def levels(figure: Figure) -> str:
+    """`Warns below 0.6, fails below 0.3.`; empty for a figure that decides nothing."""
+    side = "below" if str(figure.get("direction")).startswith("higher") else "above"
+    known = [("warns", figure.get("warn_at")), ("fails", figure.get("fail_at"))]
+    words = ", ".join(f"{verb} {side} {number(at)}" for verb, at in known if at is not None)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
 def flagged_first(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -160,20 +173,17 @@ def flagged_first(pairs: Sequence[Mapping[str, Any]]) -> list[tuple[int, Mapping
 
 
 def pair_words(pair: Mapping[str, Any]) -> str:
-    """`Generated 4, training image 12 (mirrored, 90°): distance 0.19`."""
+    """`Generated 4 (mirrored, 90°), training image 12: distance 0.19`. The generated image is the one that is
+    turned."""
     turn = str(pair.get("turn") or "")
     turned = f" ({turn})" if turn and turn != "as it is" else ""
     return (
-        f"Generated {pair.get('generated')}, training image {pair.get('train')}{turned}: "
+        f"Generated {pair.get('generated')}{turned}, training image {pair.get('train')}: "
         f"distance {number(pair.get('distance'))}"
     )
 
 
-def copy_words(report: Report) -> str:
-    """What counts as a copy."""
-    threshold = report.get("copy_threshold") or report.get("settings", {}).get("copy_threshold")
-    words = (
-        "A pair is flagged as a copy where it lies closer than all but 1 % of the real training images lie "
-        "to their own nearest neighbour, in any of eight turns"
-    )
-    return f"{words}: below {number(threshold)}." if threshold else f"{words}."
+COPY = (
+    "What counts as a copy: nearer than all but 1 % of the training images are to the nearest of another "
+    "patient, in plain pixels without brightness and contrast, turned and mirrored in all eight ways."
+)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from medgan.data.phantom import draw_set
+from medgan.evaluation.pictures import Pictures, save_pictures
 from medgan.files import write_json
-from medgan.images import grid
 
 EVIL = "<script>alert('x')</script> *b* $x$"
 """A name that somebody chose to hurt the page."""
@@ -30,6 +29,9 @@ def figure(name: str, part: str, value: float | None, **more: Any) -> dict[str, 
         "floor": 0.001,
         "noise": 0.9,
         "n": 256,
+        "n_real": 40,
+        "warn_at": 0.6,
+        "fail_at": 0.3,
         "seed": 0,
         "direction": "lower is better",
         "unit": "",
@@ -106,9 +108,9 @@ def report(points: int = 90, **more: Any) -> dict[str, Any]:
         "settings": {
             "count": 256,
             "split": "test",
-            "features": "squeezenet",
+            "features": {"name": "squeezenet", "label": "SqueezeNet 1.1", "sha256": "ab" * 32},
             "parts": ["quality", "diversity", "memorisation"],
-            "bootstrap": 1000,
+            "bootstrap": {"over": "images", "level": 0.95, "resamples": 1000},
             "seed": 0,
             "lpips_net": "squeeze",
             "pairings": {"random": "at random", "nearest": "the nearest"},
@@ -145,6 +147,7 @@ def report(points: int = 90, **more: Any) -> dict[str, Any]:
                 "figures": {"PSNR": 12.89, "MS-GMSD": 0.25, "LPIPS": 0.53},
             }
         ],
+        "pictures": {"real": 36, "generated": 36, "pairs": 12, "map": points},
         "notes": ["Only 40 images are held out: the intervals are wide.", "These three cannot rank."],
         "versions": {"medgan": "0.1.0", "torch": "2.9"},
         "seconds": {"sampling": 3.2, "KID": 1.1},
@@ -166,13 +169,13 @@ def hostile() -> dict[str, Any]:
     return values
 
 
-def pictures(points: int = 90, channels: int = 1) -> SimpleNamespace:
+def pictures(points: int = 90, channels: int = 1) -> Pictures:
     """What `html` takes, drawn by a program."""
     images, _ = draw_set("chest-ct" if channels == 1 else "skin", 72, size=64)
     small = np.repeat(images[:, ::2, ::2][:, :THUMB, :THUMB], 2, axis=0)
     thumbs = np.zeros((points, THUMB, THUMB, images.shape[3]), np.uint8)
     thumbs[:, :32, :32] = small[:points, :32, :32]
-    return SimpleNamespace(
+    return Pictures(
         real=images[:36], generated=images[36:], pairs=images[:24].reshape(12, 2, 64, 64, -1), map=thumbs
     )
 
@@ -185,11 +188,5 @@ def write(folder: Path, values: dict[str, Any] | None = None, *, state: str = "f
     write_json(folder / "config.json", {"model": "tiny", "dataset": "phantoms"})
     (folder / "report.json").write_text(json.dumps(values))
     (folder / "status.json").write_text(json.dumps({"state": state, "message": "Finished."}))
-    for name, images, columns in (
-        ("real", shown.real, 6),
-        ("generated", shown.generated, 6),
-        ("pairs", shown.pairs.reshape(24, 64, 64, -1), 2),
-        ("map", shown.map, 30),
-    ):
-        grid(images, columns, gap=0).save(folder / f"{name}.png")
+    save_pictures(shown, folder)
     return folder
