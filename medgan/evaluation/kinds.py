@@ -52,16 +52,16 @@ KINDS: dict[str, Kind] = {
             QUALITY,
             "FID",
             LOWER,
-            "Distance of the generated from the held-out images as wholes; with few images even real ones are "
-            "far from each other, so read it beside its floor only.",
+            "Distance of the generated from the held-out images as wholes; with few images even real ones "
+            "are far from each other, so read it beside its floor only.",
         ),
         Kind(
             "kid",
             QUALITY,
             "KID",
             LOWER,
-            "Kernel distance of the generated from the held-out images; about 0 for real ones, whatever their "
-            "number.",
+            "Kernel distance of the generated from the held-out images; about 0 for real ones, whatever "
+            "their number.",
         ),
         Kind(
             "precision",
@@ -84,7 +84,7 @@ KINDS: dict[str, Kind] = {
             DIVERSITY,
             "Recall",
             HIGHER,
-            "Share of real images that lie where generated images lie: what the generator leaves out lowers it.",
+            "Share of real images that lie where generated ones lie: what the generator leaves out lowers it.",
             warn=RECALL_WARN,
             fail=RECALL_FAIL,
         ),
@@ -135,7 +135,7 @@ KINDS: dict[str, Kind] = {
             DIVERSITY,
             "Repeats",
             LOWER,
-            "Share of generated images that have a near duplicate among the generated ones; about 0.01 is usual.",
+            "Share of generated images that have a near duplicate among themselves; about 0.01 is usual.",
             needs=copies.FEW,
             warn=REPEATS_WARN,
             fail=REPEATS_FAIL,
@@ -156,8 +156,8 @@ KINDS: dict[str, Kind] = {
             MEMORISATION,
             "Copies",
             LOWER,
-            "Share of generated images nearer to a training image than real images of different patients are, "
-            "mirrored, turned or brightened ones included; about 0.01 is usual.",
+            "Share of generated images nearer to a training image than real images of different patients "
+            "are, mirrored, turned or brightened ones included; about 0.01 is usual.",
             needs=copies.FEW,
             warn=copies.WARN,
             fail=copies.FAIL,
@@ -167,8 +167,8 @@ KINDS: dict[str, Kind] = {
             MEMORISATION,
             "Nearest ratio",
             HIGHER,
-            "Median distance to the nearest training image, over the same of held-out images: 1 is usual, 0 a "
-            "copy.",
+            "Median distance to the nearest training image, over the same of held-out images: 1 is usual, 0 "
+            "a copy.",
             needs=20,
             warn=neighbours.WARN,
             fail=neighbours.FAIL,
@@ -179,8 +179,8 @@ KINDS: dict[str, Kind] = {
             MEMORISATION,
             "Authenticity",
             HIGHER,
-            "Share of generated images farther from their nearest training image than that one is from its own "
-            "nearest; what is usual is what held-out images have, the floor.",
+            "Share of generated images farther from their nearest training image than that one is from its "
+            "own nearest; what is usual is what held-out images have, the floor.",
         ),
         Kind(
             "authenticity_difference",
@@ -197,8 +197,8 @@ KINDS: dict[str, Kind] = {
             MEMORISATION,
             "C_T",
             HIGHER,
-            "Whether generated images lie nearer to the training images than held-out ones do: about 0 for new "
-            "images, below -3 nearer than by chance.",
+            "Whether generated images lie nearer to the training images than held-out ones do: about 0 for "
+            "new images, below -3 nearer than by chance.",
             needs=20,
             warn=authenticity.FLAG,
         ),
@@ -207,8 +207,8 @@ KINDS: dict[str, Kind] = {
             MEMORISATION,
             "C_T share",
             HIGHER,
-            "Share of pairs in which the generated image is farther from the training images than the held-out "
-            "one; 0.5 is usual, and it does not grow with the counts.",
+            "Share of pairs in which the generated image is farther from the training images than the "
+            "held-out one; 0.5 is usual, and it does not grow with the counts.",
             needs=20,
         ),
         Kind(
@@ -216,8 +216,8 @@ KINDS: dict[str, Kind] = {
             MEMORISATION,
             "Discriminator's memory",
             LOWER,
-            "How well the discriminator tells training from held-out images: 0.5 not at all, 1 always. It says "
-            "what the discriminator remembers, not what is in the images.",
+            "How well the discriminator tells training from held-out images: 0.5 not at all, 1 always. It "
+            "says what the discriminator remembers, not what is in the images.",
         ),
     )
 }

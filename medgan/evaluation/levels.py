@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from medgan.evaluation.kinds import HIGHER, KINDS, Kind
+from medgan.evaluation.words import number
 
 GOOD, WARN, FAIL, UNKNOWN = "good", "warn", "fail", "unknown"
 _SEVERITY = (GOOD, UNKNOWN, WARN, FAIL)
@@ -15,7 +16,9 @@ Figure = Mapping[str, Any]
 Verdict = dict[str, str]
 
 
-def level(kind: Kind, value: float, *, low: float | None, high: float | None, less: float = 0.0) -> str | None:
+def level(
+    kind: Kind, value: float, *, low: float | None, high: float | None, less: float = 0.0
+) -> str | None:
     """`good`, `warn` or `fail`; None for a figure that decides nothing.
 
     A figure beyond `fail` whose interval still holds what is usual only warns: few images prove little.
@@ -29,9 +32,7 @@ def level(kind: Kind, value: float, *, low: float | None, high: float | None, le
         return GOOD
     if kind.fail is None or seen >= sign * kind.fail:
         return WARN
-    doubtful = (
-        kind.usual is not None and low is not None and high is not None and low <= kind.usual <= high
-    )
+    doubtful = kind.usual is not None and low is not None and high is not None and low <= kind.usual <= high
     return WARN if doubtful else FAIL
 
 
@@ -76,12 +77,3 @@ def _said(figure: Figure) -> str:
 def _few(figures: Sequence[Figure]) -> str:
     warned = [figure for figure in figures if figure["warning"]]
     return f" {warned[0]['warning']}" if warned else ""
-
-
-def number(value: float) -> str:
-    """Three digits that count, without an exponent."""
-    if value == 0 or abs(value) >= 1000:
-        return f"{value:.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.1g}"
