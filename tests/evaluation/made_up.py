@@ -171,7 +171,7 @@ def hostile() -> dict[str, Any]:
 
 def pictures(points: int = 90, channels: int = 1) -> Pictures:
     """What `html` takes, drawn by a program."""
-    images, _ = draw_set("chest-ct" if channels == 1 else "skin", 72, size=64)
+    images, _ = draw_set("chest-ct" if channels == 1 else "dermoscopy", 72, size=64)
     small = np.repeat(images[:, ::2, ::2][:, :THUMB, :THUMB], 2, axis=0)
     thumbs = np.zeros((points, THUMB, THUMB, images.shape[3]), np.uint8)
     thumbs[:, :32, :32] = small[:points, :32, :32]
