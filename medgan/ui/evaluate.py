@@ -63,12 +63,15 @@ def new_evaluation() -> None:
     fits = subject.entry is None or _fits(subject.entry, data)
     if fits and subject.entry:
         _warn_of_strangers(subject.entry, data)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         part = _part(data)
         count = st.number_input(
             "Images to judge", 16, 20_000, 1000, step=100, key="count", width=160, persist_state="session"
         )
         networks = choose_networks()
+    if part and data.info["splits"][part] < FEW:
+        words = "These are few real images: intervals will be wide, and some figures rough."
+        st.caption(f":orange[:material/warning:] {words}")
     if st.button(
         "Evaluate",
         type="primary",
@@ -133,8 +136,6 @@ def _part(data: Dataset) -> str | None:
         help="Images that judge have never been seen in training. Those to watch have chosen the best "
         "checkpoint, and flatter a little.",
     )
-    if splits[str(chosen)] < FEW:
-        st.badge("few: wide intervals", icon=":material/warning:", color="orange")
     return str(chosen)
 
 

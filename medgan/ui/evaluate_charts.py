@@ -12,7 +12,7 @@ from medgan.evaluation.html_drawings import LOOKS
 from medgan.evaluation.html_words import SETS, Axis, Figure, axis, interval, references, title
 from medgan.ui.charts import COLOURS
 
-ROW = 62
+ROW = 70
 """Pixels of one figure."""
 MARKS = {"real images": ("diamond", "#3f78d8"), "noise": ("x", "#c94a4a")}
 LEVELS = (("warn_at", "#c0861a"), ("fail_at", "#c94a4a"))
@@ -23,13 +23,13 @@ def intervals(figures: Sequence[Figure]) -> go.Figure:
     real images have among themselves, a cross for noise, dashed lines where it warns and fails."""
     chart = go.Figure()
     shown = [figure for figure in figures if figure.get("value") is not None]
-    height = max(1, len(shown)) * ROW + 30
+    height = max(1, len(shown)) * ROW  # without the margins
     for number, figure in enumerate(shown):
         where = axis(figure)
         top = 1 - number * ROW / height
         suffix = "" if number == 0 else str(number + 1)
         names = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-        _draw(chart, figure, where, names, legend=number == 0)
+        _draw(chart, figure, where, names)
         chart.update_layout(
             {
                 f"xaxis{suffix}": {
@@ -41,7 +41,7 @@ def intervals(figures: Sequence[Figure]) -> go.Figure:
                     "tickfont": {"size": 10},
                 },
                 f"yaxis{suffix}": {
-                    "domain": [top - 0.58 * ROW / height, top - 0.3 * ROW / height],
+                    "domain": [top - 0.62 * ROW / height, top - 0.38 * ROW / height],
                     "anchor": f"x{suffix}",
                     "range": [-1, 1],
                     "visible": False,
@@ -60,9 +60,12 @@ def intervals(figures: Sequence[Figure]) -> go.Figure:
             showarrow=False,
             font={"size": 12},
         )
+    for words, (symbol, colour) in {"value, 95 % interval": ("circle", COLOURS[0]), **MARKS}.items():
+        looks = {"symbol": symbol, "color": colour, "size": 10}
+        chart.add_scatter(x=[None], y=[None], mode="markers", name=words, marker=looks)
     chart.update_layout(
-        height=height,
-        margin={"l": 4, "r": 4, "t": 4, "b": 30},
+        height=height + 44,
+        margin={"l": 4, "r": 10, "t": 4, "b": 40},
         legend={
             "orientation": "h",
             "x": 0,
@@ -76,7 +79,7 @@ def intervals(figures: Sequence[Figure]) -> go.Figure:
     return chart
 
 
-def _draw(chart: go.Figure, figure: Figure, where: Axis, names: Mapping[str, str], *, legend: bool) -> None:
+def _draw(chart: go.Figure, figure: Figure, where: Axis, names: Mapping[str, str]) -> None:
     for key, colour in LEVELS:
         at = figure.get(key)
         if at is not None and where.left <= at <= where.right:
@@ -97,30 +100,26 @@ def _draw(chart: go.Figure, figure: Figure, where: Axis, names: Mapping[str, str
             "arrayminus": [value - low],
             "thickness": 3,
         },
-        name="value, 95 % interval",
-        legendgroup="value",
-        showlegend=legend,
+        showlegend=False,
         hovertemplate=f"{_safe(interval(figure))}<extra>{_safe(title(figure))}</extra>",
         **names,
     )
     known = references(figure)
     for words, (symbol, colour) in MARKS.items():
-        if words not in known and not legend:
+        if words not in known:
             continue
         side = where.beyond.get(words)
         edge = where.left if (side or 1) < 0 else where.right
-        at = None if words not in known else edge if side else known[words]
+        at = edge if side else known[words]
         arrow = "triangle-left" if (side or 1) < 0 else "triangle-right"
         chart.add_scatter(
             x=[at],
             y=[0],
             mode="markers",
             marker={"size": 10, "symbol": arrow if side else symbol, "color": colour},
-            name=words,
-            legendgroup=words,
-            showlegend=legend,
+            showlegend=False,
             cliponaxis=False,
-            hovertemplate=f"{words}: {known.get(words, 0):.4g}<extra></extra>",
+            hovertemplate=f"{words}: {known[words]:.4g}<extra></extra>",
             **names,
         )
 

@@ -60,7 +60,7 @@ def scorecard(report: Report, folder: Path) -> None:
 
 def verdicts(report: Report) -> None:
     """Four cards: question, answer, reason, and the figure behind it."""
-    with st.grid(min_column_width=235, gap="small"):
+    with st.grid(min_column_width=190, gap="small"):
         for part, (words, question) in PARTS.items():
             grade, reason = verdict(report, part)
             colour, icon = LOOKS[grade]
@@ -99,21 +99,22 @@ def _part(report: Report, part: str) -> None:
     if not figures:
         return
     st.markdown(f"#### {PARTS[part][0]}")
-    with st.grid(min_column_width=330, gap="medium"):
-        if any(figure.get("value") is not None for figure in figures):
+    left, right = st.columns([4, 5], gap="medium")
+    if any(figure.get("value") is not None for figure in figures):
+        with left:
             st.plotly_chart(
                 intervals(figures),
                 key=f"intervals-{part}",
                 config={"displayModeBar": False},
                 alt=f"Intervals of {PARTS[part][0].lower()}",
             )
-        with st.container(gap="small"):
-            st.dataframe(_rows(figures), hide_index=True, alt=f"Figures of {PARTS[part][0].lower()}")
-            _remarks(figures)
-            with st.expander("What they mean"):
-                for figure in figures:
-                    words = " ".join(filter(None, [str(figure.get("meaning") or ""), levels(figure)]))
-                    st.markdown(f"**{plain(title(figure))}**: {sentence(words)}")
+    with right:
+        st.dataframe(_rows(figures), hide_index=True, alt=f"Figures of {PARTS[part][0].lower()}")
+        _remarks(figures)
+        with st.expander("What they mean"):
+            for figure in figures:
+                words = " ".join(filter(None, [str(figure.get("meaning") or ""), levels(figure)]))
+                st.markdown(f"**{plain(title(figure))}**: {sentence(words)}")
 
 
 def _rows(figures: Sequence[Figure]) -> list[dict[str, str]]:
