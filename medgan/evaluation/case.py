@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from medgan.evaluation.encoded import Features, References
 from medgan.evaluation.figures import Basis
 from medgan.evaluation.judged import Judged
 from medgan.evaluation.reals import Reals
+from medgan.evaluation.remembered import remembered
 from medgan.evaluation.watch import Watch
 from medgan.metrics.features import FeatureNetwork
 
@@ -17,7 +20,7 @@ from medgan.metrics.features import FeatureNetwork
 @dataclass(frozen=True)
 class Case:
     """`features` are the network's, `pixels` plain pixels without brightness and contrast, `kept` the first
-    generated images."""
+    generated images; `key` says all that figures of these images depend on."""
 
     judged: Judged
     reals: Reals
@@ -30,6 +33,11 @@ class Case:
     resamples: int
     lpips: str
     watch: Watch
+    key: str
+
+    def remembered(self, name: str, compute: Callable[[], Any]) -> Any:
+        """The JSON value that `compute` gives, or gave for the same images and settings (`key`) before."""
+        return remembered(f"{self.key} {name}", compute)
 
     def basis(self, features: Features | None = None, *, reals: int | None = None) -> Basis:
         """What a figure of all generated images against the held-out ones (or `reals` others) stands on."""

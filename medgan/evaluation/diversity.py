@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from medgan.metrics.diversity import lpips_ratio, ms_ssim_ratio, spread_ratio, s
 from medgan.metrics.feature_cache import cached_stream
 from medgan.workspace import Workspace
 
+BESIDE = 64
+"""Images a side of floor and noise where a figure is slow."""
 PATHS, STEPS = 16, 17
 """Straight paths between latent vectors, and images along each; the levels of stairs hold for 17."""
 
@@ -41,7 +44,7 @@ def diversity(case: Case, balls: dict[str, Found]) -> list[Figure]:
         _in_features(case, "spread_ratio", spread_ratio),
         _in_features(case, "vendi_ratio", vendi_ratio, seed=case.seed),
         _lpips(case),
-        _in_images(case, "ms_ssim_ratio", ms_ssim_ratio),
+        _ms_ssim(case),
         _repeats(case),
         _stairs(case),
     ]
@@ -56,27 +59,45 @@ def _in_features(case: Case, name: str, metric: Callable[..., Any], **named: Any
     return figure(name, found, case.basis(images), floor=floor, noise=noise)
 
 
-def _in_images(case: Case, name: str, metric: Callable[..., Any], **named: Any) -> Figure:
-    """Of at most `KEPT` images a side."""
+def _in_images(
+    case: Case,
+    name: str,
+    metric: Callable[..., Any],
+    *,
+    network: str | None = None,
+    sha256: str | None = None,
+    **named: Any,
+) -> Figure:
+    """Of at most `KEPT` images a side, `BESIDE` where floor and noise are measured."""
     with case.watch.stage(name):
         heldout = to_float(case.reals.heldout[:KEPT])
-        sets = (case.kept, case.reals.train[:KEPT], case.beside.noise)
+        sets = (case.kept, case.reals.train[:BESIDE], case.beside.noise[:BESIDE])
         found = []
         for done, images in enumerate(sets):
-            found.append(attempt(metric, real=heldout, fake=to_float(images), seed=case.seed, **named))
+            real = heldout[:BESIDE] if done else heldout
+            found.append(attempt(metric, real=real, fake=to_float(images), seed=case.seed, **named))
             case.watch.report(name, done + 1, len(sets))
-    network = named.get("network") and f"lpips-{case.lpips}"
-    sha256 = lpips_net.source(case.lpips).sha256_prefix if network else None
     basis = Basis(len(case.kept), len(heldout), case.seed, network, sha256)
     return figure(name, found[0], basis, floor=found[1], noise=found[2])
 
 
+def _ms_ssim(case: Case) -> Figure:
+    return case.remembered("ms_ssim_ratio", lambda: _in_images(case, "ms_ssim_ratio", ms_ssim_ratio))
+
+
 def _lpips(case: Case) -> Figure:
-    loaded = attempt(lpips_net.load, case.lpips)
-    if loaded.result is None:
-        basis = Basis(len(case.kept), len(case.reals.heldout), case.seed, f"lpips-{case.lpips}")
-        return figure("lpips_ratio", loaded, basis)
-    return _in_images(case, "lpips_ratio", lpips_ratio, network=loaded.result)
+    name = f"lpips-{case.lpips}"
+
+    def compute() -> Figure:
+        loaded = attempt(lpips_net.load, case.lpips)
+        if loaded.result is None:
+            basis = Basis(len(case.kept), len(case.reals.heldout), case.seed, name)
+            return figure("lpips_ratio", loaded, basis)
+        sha256 = lpips_net.source(case.lpips).sha256_prefix
+        found = {"network": name, "sha256": sha256}
+        return _in_images(case, "lpips_ratio", partial(lpips_ratio, network=loaded.result), **found)
+
+    return case.remembered(f"lpips_ratio {case.lpips}", compute)
 
 
 def _repeats(case: Case) -> Figure:

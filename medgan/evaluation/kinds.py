@@ -84,7 +84,7 @@ KINDS: dict[str, Kind] = {
             DIVERSITY,
             "Recall",
             HIGHER,
-            "Share of real images that lie where generated ones lie: what the generator leaves out lowers it.",
+            "Share of real images that lie where generated ones lie; what is left out lowers it.",
             warn=RECALL_WARN,
             fail=RECALL_FAIL,
         ),

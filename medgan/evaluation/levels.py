@@ -67,7 +67,7 @@ def _said(figure: Figure) -> str:
     at = kind.fail if figure["level"] == FAIL else kind.warn
     side = "below" if kind.direction == HIGHER else "above"
     verb = "fails" if figure["level"] == FAIL else "warns"
-    if at is not None:
+    if at is not None and figure["level"] != GOOD:
         words += f", {verb} {side} {number(at)}"
     if figure["floor"] is not None:
         words += f" (real images {number(figure['floor'])})"

@@ -140,7 +140,7 @@ def _judge(
     with watch.stage("Loading"):  # piq brings torchvision along: seconds that are not a figure's
         import_module("piq")
         network, sentence = _network(settings, watch)
-    case = _case(judged, reals, network, settings, watch)
+    case = _case(judged, dataset, reals, network, settings, watch)
     results = _results(case, settings)
     found = embedding.places(case.features, seed=settings.seed)
     labels = {
@@ -180,7 +180,14 @@ def _network(settings: Settings, watch: Watch) -> tuple[FeatureNetwork, str]:
     return network, f"Images are compared by {network.label}."
 
 
-def _case(judged: Judged, reals: Reals, network: FeatureNetwork, settings: Settings, watch: Watch) -> Case:
+def _case(
+    judged: Judged,
+    dataset: Dataset,
+    reals: Reals,
+    network: FeatureNetwork,
+    settings: Settings,
+    watch: Watch,
+) -> Case:
     beside = references(reals, count=len(judged), seed=settings.seed)
     folder = Workspace.default().feature_cache
     features = encode(network, judged, reals, beside, folder=folder, watch=watch)
@@ -199,7 +206,14 @@ def _case(judged: Judged, reals: Reals, network: FeatureNetwork, settings: Setti
         resamples=settings.bootstrap,
         lpips=settings.lpips or _lpips_here(),
         watch=watch,
+        key=_key(judged, dataset, settings),
     )
+
+
+def _key(judged: Judged, dataset: Dataset, settings: Settings) -> str:
+    content = dataset.info["content_sha256"]
+    drawn = (len(judged), settings.split, settings.bootstrap, settings.seed)
+    return f"{FORMAT} {judged.key} {content} {drawn} {sorted(_versions().items())}"
 
 
 def _lpips_here() -> str:
@@ -225,16 +239,23 @@ def _results(case: Case, settings: Settings) -> _Results:
                 results.figures += figures
         watch.report(part.capitalize(), 1, 1)
     if QUALITY in parts:
-        reference = reference_rows(case.reals.train, count=len(case.kept), seed=settings.seed)
-        results.rows, results.capped = measure(
-            [Row(GENERATED, case.kept), *reference],
-            case.reals.heldout,
-            lpips=case.lpips,
-            seed=settings.seed,
-            watch=watch,
-            resamples=settings.bootstrap,
-        )
+        found = case.remembered(f"rows {case.lpips}", lambda: _rows(case))
+        results.rows, results.capped = found
     return results
+
+
+def _rows(case: Case) -> list[Any]:
+    """The paper's three figures of all rows, and the number of pairs at PSNR's cap."""
+    reference = reference_rows(case.reals.train, count=len(case.kept), seed=case.seed)
+    rows, capped = measure(
+        [Row(GENERATED, case.kept), *reference],
+        case.reals.heldout,
+        lpips=case.lpips,
+        seed=case.seed,
+        watch=case.watch,
+        resamples=case.resamples,
+    )
+    return [rows, capped]
 
 
 def _pictures(case: Case, pairs: Sequence[Pair], found: Sequence[embedding.Place]) -> Pictures:
