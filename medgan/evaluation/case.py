@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from medgan.evaluation.reals import Reals
 from medgan.evaluation.remembered import remembered
 from medgan.evaluation.watch import Watch
 from medgan.metrics.features import FeatureNetwork
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Case:
     watch: Watch
     key: str
 
-    def remembered(self, name: str, compute: Callable[[], Any]) -> Any:
+    def remembered(self, name: str, compute: Callable[[], T]) -> T:
         """The JSON value that `compute` gives, or gave for the same images and settings (`key`) before."""
         return remembered(f"{self.key} {name}", compute)
 

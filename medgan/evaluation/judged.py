@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 SAMPLER = 1
 """To be raised when a seed gets another image: features that were kept are then of no use."""
 
-Advance = Callable[[int], None]
+Report = Callable[[int, int], None]
+"""Called with (done, total)."""
 
 
 def is_image_folder(spec: str) -> bool:
@@ -151,27 +152,29 @@ class OfFolder(Judged):
     as `prepare` does. DataError if fewer than two can be used."""
 
     def __init__(
-        self, folder: Path, dataset: Dataset, count: int, *, seed: int, advance: Advance | None = None
+        self, folder: Path, dataset: Dataset, count: int, *, seed: int, report: Report | None = None
     ) -> None:
         from medgan.data.records import find_records
 
         found = find_records([folder])
         order = np.random.default_rng(seed).permutation(len(found.records))
         self._spool = Spool((dataset.size, dataset.size, dataset.channels))
-        self.labels, refused, changed = [], len(found.rejected), 0
+        labels: list[str] = []
+        refused, changed = len(found.rejected), 0
         chosen = sorted(order[:count]) if len(order) > count else range(len(order))
-        for k in chosen:
+        for done, k in enumerate(chosen, start=1):
             record = found.records[k]
             with suppress(DataError):
                 image, fits = _decoded(record.read(), record.name, dataset)
                 self._spool.add(image[None])
-                self.labels.append(record.name)
+                labels.append(record.name)
                 changed += not fits
-            if advance:
-                advance(1)
-        refused += len(chosen) - len(self.labels)
-        if len(self.labels) < 2:
-            raise DataError(f"{folder} holds {len(self.labels)} images that can be used; give 2 or more.")
+            if report:
+                report(done, len(chosen))
+        self.labels = labels
+        refused += len(chosen) - len(labels)
+        if len(labels) < 2:
+            raise DataError(f"{folder} holds {len(labels)} images that can be used; give 2 or more.")
         content = _content_hash(self._spool)
         self.facts = {
             "folder": {

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TypeVar
 
 from medgan.files import write_json
 from medgan.workspace import Workspace
@@ -18,16 +18,21 @@ MOST = 1000
 """Files that are kept, of a few kilobytes each; beyond, the oldest go."""
 
 
-def remembered(key: str, compute: Callable[[], Any]) -> Any:
+T = TypeVar("T")
+
+
+def remembered(key: str, compute: Callable[[], T]) -> T:
     """The JSON value of `compute()`, from the disk where it was computed before for this `key`."""
     folder = Workspace.default().feature_cache / "figures"
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
     with suppress(OSError, ValueError):
-        return json.loads(path.read_text("utf-8"))
+        kept: T = json.loads(path.read_text("utf-8"))
+        return kept
     value = compute()
     if '"reason": "' not in json.dumps(value):
         with suppress(OSError):
             write_json(path, value)
             for old in sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)[:-MOST]:
                 old.unlink()
-    return json.loads(json.dumps(value))
+    same: T = json.loads(json.dumps(value))  # what the next one will read
+    return same

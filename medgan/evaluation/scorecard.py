@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -123,8 +124,8 @@ def judge_folder(
     """Judge at most `count` images of a folder or ZIP. Errors as for `judge_model`."""
     settings.check()
     reals = read_reals(dataset, settings.split)
-    advance = Watch(progress).counter("Reading images", settings.count)
-    judged = OfFolder(folder, dataset, settings.count, seed=settings.seed, advance=advance)
+    report = partial(Watch(progress).report, "Reading images")
+    judged = OfFolder(folder, dataset, settings.count, seed=settings.seed, report=report)
     return _judge(judged, dataset, reals, settings, study, progress)
 
 

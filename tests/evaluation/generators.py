@@ -16,7 +16,7 @@ from medgan.evaluation import scorecard
 from medgan.evaluation.references import blurred, mean_image
 from medgan.evaluation.scorecard import Scorecard, Settings, judge_folder
 from medgan.images import to_pil
-from medgan.metrics import lpips_net
+from medgan.metrics import diversity, lpips_net
 from medgan.metrics.weights import Source
 
 
