@@ -99,8 +99,8 @@ def wilson(hits: int, n: int, level: float = LEVEL) -> Share:
 
 def draw(count: int, reals: Sequence[int], seed: int) -> list[Item]:
     """What is shown, in order: for each place a coin between a real image (of the numbers `reals`, none
-    twice) and a new seed of the model. Both kinds come at least a quarter of the time. DataError where there are too
-    few reals or `count` is not possible."""
+    twice) and a new seed of the model. Both kinds come at least a quarter of the time. DataError where there
+    are too few reals or `count` is not possible."""
     if not LEAST <= count <= MOST:
         raise DataError(f"A blind test has {LEAST} to {MOST} images, not {count}.")
     if len(reals) < (count + 1) // 2:

@@ -65,9 +65,8 @@ def verdicts(report: Report) -> None:
             grade, reason = verdict(report, part)
             colour, icon = LOOKS[grade]
             with st.container(border=True, height="stretch", gap="xsmall"):
-                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    st.markdown(f"**{words}**")
-                    st.badge(LEVELS[grade], icon=icon, color=colour)
+                st.markdown(f"**{words}**")
+                st.badge(LEVELS[grade], icon=icon, color=colour)
                 st.caption(question)
                 st.markdown(sentence(reason))
                 figure = key_figure(report, part)

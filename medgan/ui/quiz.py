@@ -74,7 +74,7 @@ def new_quiz() -> None:
     most = min(blind.MOST, 2 * heldout)
     if most < blind.LEAST:
         st.warning(
-            f"{plain(data.name)} holds {count(heldout, 'image')} out; a test needs {blind.LEAST // 2} or more.",
+            f"{plain(data.name)} holds {count(heldout, 'image')} out; {blind.LEAST // 2} or more are needed.",
             icon=":material/warning:",
         )
         return
@@ -101,8 +101,8 @@ def _fits(entry: ModelEntry, data: Dataset) -> bool:
     fits = (model.channels, model.size) == (data.channels, data.size)
     if not fits:
         st.warning(
-            f"Images of this model and of {plain(data.name)} differ in size or colour and would be told apart at "
-            "once: choose a model and a data set that fit.",
+            f"Images of this model and of {plain(data.name)} differ in size or colour and would be told "
+            "apart at once: choose a model and a data set that fit.",
             icon=":material/warning:",
         )
     return fits
@@ -247,8 +247,8 @@ def _facts(quiz: Quiz, found: Result) -> str:
     reader = f" Judged by {plain(str(quiz.about['reader']))}." if quiz.about.get("reader") else ""
     return (
         f"Images of {plain(str(model.get('name', 'a model')))} among held-out ones of "
-        f"{plain(str(data.get('name', 'a data set')))}.{reader}{early} The interval is Wilson's. One person on one "
-        "screen: it says nothing of another reader."
+        f"{plain(str(data.get('name', 'a data set')))}.{reader}{early} The interval is Wilson's. One "
+        "person on one screen: it says nothing of another reader."
     )
 
 
