@@ -26,7 +26,7 @@ from medgan.workspace import free_name
 
 WORDS = {REAL: "Real", GENERATED: "Generated"}
 ICONS = {REAL: ":material/photo_camera:", GENERATED: ":material/auto_awesome:"}
-KEYS = {REAL: "r", GENERATED: "g"}
+KEYS = {REAL: "1", GENERATED: "2"}
 SIDE = 384
 """Pixels at which every image is shown."""
 LISTED = 20
