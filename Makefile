@@ -38,7 +38,8 @@ pins: | $(UV)  ## pin the newest versions that pyproject.toml allows
 	  $(COMPILE) pyproject.toml | grep -vE '^(cuda|nvidia|triton)'; } > $(VENV)/pins.txt
 	mv $(VENV)/pins.txt requirements.txt
 	{ echo "# What the tests and checks need besides. Made by make pins."; echo "-r requirements.txt"; \
-	  $(COMPILE) --group pyproject.toml:dev --constraints requirements.txt; } > $(VENV)/pins.txt
+	  $(COMPILE) --group pyproject.toml:dev --constraints requirements.txt \
+	  | grep -vE '^(cuda|nvidia|triton)'; } > $(VENV)/pins.txt
 	mv $(VENV)/pins.txt requirements-dev.txt
 
 clean:  ## remove the environment and the caches (your workspace/ stays)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from medgan import __version__
+from medgan.arguments_studies import add_anomaly, add_usefulness
 from medgan.config import DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
 
@@ -76,14 +77,14 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("--seeds", default="0-63", help="for example 0-63 or 3,17,100-199 (default 0-63)")
     sub.add_argument("--out", required=True, help="a new folder, or a file that ends in .zip")
 
-    sub = command("evaluate", "judge a model against held-out images")
-    _add_model(sub)
-    sub.add_argument("dataset", help="a prepared data set")
-    sub.add_argument("--count", type=int, default=256, help="images to generate (default 256)")
-    sub.add_argument("--lpips-net", default="alex", choices=("alex", "vgg", "squeeze"), help="default alex")
-    sub.add_argument("--seed", type=int, default=0, help="seed of pairs and bootstrap (default 0)")
-    sub.add_argument("--out", required=True, metavar="REPORT.json", help="where the report goes")
-    sub.add_argument("--record", type=Path, help=argparse.SUPPRESS)  # status for the dashboard
+    sub = command("evaluate", "judge a model, or a folder of images, against held-out images")
+    _add_evaluation(sub)
+
+    sub = command("study-usefulness", "study whether synthetic images help a classifier")
+    add_usefulness(sub, preset=DEFAULT_PRESET)
+
+    sub = command("anomaly", "see whether a model of normal images finds those that are not")
+    add_anomaly(sub)
 
     sub = command("models", "list models, pull one from the Hub, or pack one to hand on")
     sub.add_argument("action", nargs="?", default="list", choices=("list", "pull", "pack", "card"))
@@ -117,6 +118,33 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only measure a few steps: the time, memory and disk it takes",
     )
+
+
+def _add_evaluation(parser: argparse.ArgumentParser) -> None:
+    """The words are checked where they are used."""
+    add = parser.add_argument
+    add("model", help="as for generate, or a folder or ZIP of images that any generator made")
+    add("dataset", help="a prepared data set")
+    add(
+        "--features",
+        metavar="NETWORK",
+        help="dinov2, inception, squeezenet or random (default: the best here)",
+    )
+    add("--count", type=int, default=1000, help="images to generate, or to take (default 1000)")
+    add("--split", default="test", help="the real images that judge: test (default) or validation")
+    add(
+        "--parts",
+        default="quality,diversity,memorisation",
+        metavar="PART,PART",
+        help="what to judge (default %(default)s)",
+    )
+    add("--bootstrap", type=int, default=1000, metavar="N", help="resamples of the images (default 1000)")
+    add("--lpips-net", choices=("alex", "squeeze", "vgg"), help="default: the first of these that is here")
+    add("--seed", type=int, default=0, help="seed of pairs, subsets and bootstrap (default 0)")
+    add("--study", type=Path, metavar="STUDY.json", help="what study-usefulness wrote, for that verdict")
+    add("--out", required=True, metavar="REPORT.json", help="where the report goes")
+    add("--html", type=Path, metavar="REPORT.html", help="the same as one page with the pictures")
+    add("--record", type=Path, help=argparse.SUPPRESS)  # status and pictures for the dashboard
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -75,6 +75,11 @@ class Workspace:
         """ZIPs made for download."""
         return self._folder("exports")
 
+    @property
+    def feature_cache(self) -> Path:
+        """Features of images that were measured before, bounded in size; anybody may delete it."""
+        return self._folder("cache/features")
+
     def _folder(self, name: str) -> Path:
         path = self.root / name
         path.mkdir(parents=True, exist_ok=True)

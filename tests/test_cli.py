@@ -74,13 +74,22 @@ def test_the_whole_path_on_phantoms(call: Caller, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setenv("TORCH_HOME", str(call.folder / "no-weights"))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    report = call.json("evaluate", "run", "ct", "--count", 8, "--out", "report.json")
+    how = ("--count", 8, "--features", "random", "--bootstrap", 20)
+    report = call.json("evaluate", "run", "ct", *how, "--out", "report.json", "--html", "report.html")
     assert report == json.loads(Path("report.json").read_text())
-    figures = {(f["name"], f["row"], f["pairing"]): f for f in report["figures"]}
-    psnr = figures["PSNR", "generated", "random"]
+    assert set(report["verdicts"]) == {"quality", "diversity", "memorisation", "usefulness"}
+    assert "</html>" in Path("report.html").read_text()
+    rows = {(f["name"], f["row"], f["pairing"]): f for f in report["rows"]}
+    psnr = rows["PSNR", "generated", "random"]
     assert psnr["low"] <= psnr["value"] <= psnr["high"]
-    lpips = figures["LPIPS", "generated", "random"]
+    lpips = rows["LPIPS", "generated", "random"]
     assert lpips["value"] is None and lpips["reason"]
+
+    part = ("--parts", "memorisation", "--record", "pictures")
+    folder = call.json("evaluate", "images", "ct", *how, *part, "--out", "folder.json")
+    assert folder["folder"]["judged"] == 5
+    assert folder["rows"] == []
+    assert Path("pictures/map.png").is_file()
 
     call.json("models", "pack", "run", "--out", "packed")
     call.json("models", "card", "packed", "--note", "Drawn by a program.")
@@ -107,6 +116,9 @@ def test_a_class_is_named_in_the_manifest_when_there_is_only_one(call: Caller) -
         (("generate", "nowhere", "--out", "x"), "nowhere"),
         (("generate", "nowhere", "--out", "x", "--seeds", "5-3"), "5-3"),
         (("evaluate", "nowhere", "ct", "--out", "x.json"), "nowhere"),
+        (("evaluate", "x", "ct", "--parts", "beauty", "--out", "x.json"), "quality, diversity"),
+        (("evaluate", "x", "ct", "--features", "eyes", "--out", "x.json"), "dinov2"),
+        (("evaluate", "x", "ct", "--study", "none.json", "--out", "x.json"), "none.json"),
         (("models", "pull"), "Name the repository"),
         (("models", "pull", "not a repo"), "not a repo"),
         (("frobnicate",), "frobnicate"),

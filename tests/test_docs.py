@@ -21,7 +21,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def test_every_command_in_the_readme_exists() -> None:
     from medgan.cli import COMMANDS
 
-    named = set(re.findall(r"python -m medgan (\w+)", (ROOT / "README.md").read_text("utf-8")))
+    named = set(re.findall(r"python -m medgan ([\w-]+)", (ROOT / "README.md").read_text("utf-8")))
     assert named == set(COMMANDS)
 
 

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 
 from medgan.arguments import build_parser, joined
 from medgan.cli.data import inspect, prepare
+from medgan.cli.judging import evaluate
 from medgan.cli.models import models
 from medgan.cli.runs import runs
-from medgan.cli.work import evaluate, generate, train
+from medgan.cli.studies import anomaly, study_usefulness
+from medgan.cli.work import generate, train
 from medgan.errors import Interrupted, MedGANError
 from medgan.terminal import say
 
@@ -52,5 +54,7 @@ COMMANDS = {
     "runs": runs,
     "generate": generate,
     "evaluate": evaluate,
+    "study-usefulness": study_usefulness,
+    "anomaly": anomaly,
     "models": models,
 }

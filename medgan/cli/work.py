@@ -1,4 +1,4 @@
-"""Train, generate, evaluate."""
+"""Train and generate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from medgan.arguments import DEFAULT_PRESET
 from medgan.cli.models import model_folder
 from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes, preset
-from medgan.errors import ConfigError, DataError, Interrupted
+from medgan.errors import ConfigError, Interrupted
 from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:
@@ -201,50 +201,3 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         )
     say(f"{len(seeds)} images of {name} in {out}")
     return {"out": str(out), "images": len(seeds), "model": name, "model_sha256": sha256}
-
-
-def evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    """Judge a model against held-out images."""
-    from medgan.data.dataset import Dataset
-    from medgan.evaluation.report import evaluate as judge
-    from medgan.evaluation.report import save_report, text_table
-    from medgan.runs.watched import watched
-    from medgan.training.devices import leave_a_core
-
-    out = Path(options.out)
-    _refuse_to_replace(out)
-    if options.record:
-        leave_a_core()  # it was started from the dashboard, whose clicks want one
-    with watched(options.record) as record, Bar("") as bar:
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.label(what)
-            bar.update(done, total)
-            record.progress(what, done, total)
-
-        record.progress("Loading", 0, 1)
-        folder = model_folder(options.model)
-        report = judge(
-            folder,
-            Dataset(options.dataset),
-            count=options.count,
-            lpips_net=options.lpips_net,
-            seed=options.seed,
-            progress=progress,
-        )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save_report(report, out)
-    say(text_table(report))
-    say(f"Written to {out}")
-    return report
-
-
-def _refuse_to_replace(out: Path) -> None:
-    """An earlier report may be replaced, nothing else."""
-    from medgan.evaluation.report import load_report
-
-    if out.exists():
-        try:
-            load_report(out)
-        except DataError:
-            raise DataError(f"{out} exists and is no report; choose another name.") from None

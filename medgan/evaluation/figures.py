@@ -1,221 +1,104 @@
-"""From rows of images to figures: pairs, values of each pair, mean and interval."""
+"""One figure of a scorecard: value, interval, what reals and noise have, its level, or why it is absent."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from medgan.errors import MetricError
-from medgan.evaluation.notes import HIGHER
-from medgan.evaluation.references import Row
-from medgan.images import to_float
-from medgan.metrics import lpips_net
-from medgan.metrics.bootstrap import image_bootstrap
-from medgan.metrics.pairwise import PSNR_CAP, Pairs, ms_gmsd, nearest_pairs, psnr, random_pairs
+from medgan.evaluation.kinds import KINDS, Kind
+from medgan.evaluation.levels import level
 
-PER_IMAGE = 4
-"""Held-out images that each image is compared with in the random pairing."""
-RANDOM, NEAREST = "random", "nearest"
-PAIRINGS = {
-    RANDOM: f"each image against {PER_IMAGE} held-out images drawn at random (the mean image: all of them)",
-    NEAREST: "each image against the held-out image with the smallest mean squared pixel difference",
-}
-LOWER = "lower is better"
-METRICS = {"PSNR": ("dB", HIGHER), "MS-GMSD": ("", LOWER), "LPIPS": ("", LOWER)}
-"""Name of a figure: its unit and direction."""
-NO_VALUE = {"value": None, "low": None, "high": None}
-_PAIRS_AT_ONCE = 64
-
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
-Values = dict[str, np.ndarray]
-"""Metric name to one value a pair."""
+Figure = dict[str, Any]
 
 
-class Watch:
-    """Reports progress and adds up the seconds of each stage."""
+@dataclass(frozen=True)
+class Found:
+    """What was computed, or the sentence that says why nothing could be."""
 
-    def __init__(self, progress: Progress | None) -> None:
-        self.progress = progress
-        self.seconds: dict[str, float] = {}
+    result: Any
+    reason: str | None = None
 
-    def report(self, stage: str, done: int, total: int) -> None:
-        """Tell whoever listens how far `stage` is."""
-        if self.progress is not None:
-            self.progress(stage, done, total)
-
-    def counter(self, stage: str, total: int) -> Callable[[int], None]:
-        """A function that is called with each number of things done in `stage`."""
-        done = 0
-
-        def advance(more: int) -> None:
-            nonlocal done
-            done += more
-            self.report(stage, done, total)
-
-        return advance
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time inside as `name`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 2)
-
-
-@dataclass
-class Comparison:
-    """A row with its pairs of both pairings, one after the other, and each pair's values."""
-
-    row: Row
-    pairings: Mapping[str, Pairs]
-    values: Values = field(default_factory=dict)
+    def part(self, name: str) -> Found:
+        """The field `name` of the result."""
+        return self if self.result is None else Found(getattr(self.result, name))
 
     @property
-    def pairs(self) -> Pairs:
-        """All pairs, those of the first pairing first."""
-        parts = list(self.pairings.values())
-        return Pairs(np.concatenate([p.fake for p in parts]), np.concatenate([p.real for p in parts]))
-
-    def of(self, metric: str, pairing: str) -> np.ndarray:
-        """The values of one metric in one pairing."""
-        first = len(self.pairings[RANDOM])
-        return self.values[metric][:first] if pairing == RANDOM else self.values[metric][first:]
+    def value(self) -> float | None:
+        """The value alone."""
+        return None if self.result is None else float(getattr(self.result, "value", self.result))
 
 
-def measure(
-    rows: Sequence[Row], heldout: np.ndarray, *, lpips: str, seed: int, watch: Watch
-) -> tuple[list[dict[str, Any]], int]:
-    """The figures of all rows against `heldout` uint8 `(H, H, W, C)` as report entries, and the number
-    of pairs whose PSNR ended at its cap (copies)."""
-    real = to_float(heldout)
-    with watch.stage("pairing"):
-        comparisons = [Comparison(row, _pairings(row, real, seed)) for row in rows]
-    _measure_pixels(comparisons, real, watch)
-    reason = _measure_lpips(comparisons, real, lpips, watch)
-    with watch.stage("bootstrap"):
-        entries = [
-            _entry(comparison, metric, pairing, heldout=len(real), seed=seed)
-            for pairing in PAIRINGS
-            for metric in METRICS
-            for comparison in comparisons
-        ]
-    for entry in entries:
-        if entry["name"] == "LPIPS":
-            entry |= {"network": _network(lpips), "reason": reason}
-    capped = sum(int((c.values["PSNR"] > PSNR_CAP - 0.1).sum()) for c in comparisons)
-    return entries, capped
-
-
-def _pairings(row: Row, real: Tensor, seed: int) -> dict[str, Pairs]:
-    # One seed for all rows: image k of every row meets the same held-out images.
-    per_image = len(real) if len(row.images) == 1 else PER_IMAGE
-    drawn = random_pairs(real=len(real), fake=len(row.images), per_image=per_image, seed=seed)
-    return {RANDOM: drawn, NEAREST: nearest_pairs(real=real, fake=to_float(row.images))}
-
-
-def _measure_pixels(comparisons: Sequence[Comparison], real: Tensor, watch: Watch) -> None:
-    total = sum(len(comparison.pairs) for comparison in comparisons)
-    for name, metric in (("PSNR", psnr), ("MS-GMSD", ms_gmsd)):
-        advance = watch.counter(name, total)
-        with watch.stage(name):
-            for comparison in comparisons:
-                fake, pairs = to_float(comparison.row.images), comparison.pairs
-                parts = []
-                for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-                    some = slice(start, start + _PAIRS_AT_ONCE)
-                    parts.append(metric(real=real[pairs.real[some]], fake=fake[pairs.fake[some]]))
-                    advance(len(parts[-1]))
-                comparison.values[name] = torch.cat(parts).numpy().astype(np.float64)
-
-
-def _measure_lpips(comparisons: Sequence[Comparison], real: Tensor, name: str, watch: Watch) -> str | None:
-    """Fill in LPIPS; where it cannot be had, the reason."""
-    stage = "LPIPS weights"
+def attempt(function: Callable[..., Any], *arguments: Any, **named: Any) -> Found:
+    """The result, or the reason of a MetricError; anything else is a bug and is raised."""
     try:
-        with watch.stage(stage):  # without a listener a bar is drawn on stderr
-            listener = partial(watch.report, stage) if watch.progress else None
-            network = lpips_net.load(name, progress=listener)
+        return Found(function(*arguments, **named))
     except MetricError as error:
-        return str(error)
-    with watch.stage("LPIPS"):
-        _lpips_values(network, comparisons, real, watch)
-    return None
+        return Found(None, str(error))
 
 
-def _lpips_values(
-    network: lpips_net.Lpips, comparisons: Sequence[Comparison], real: Tensor, watch: Watch
-) -> None:
-    """Held-out images in blocks that fit into memory; within one, each image is embedded once."""
-    blocks = _blocks(comparisons, real, network.block_size(real[:1]))
-    images = sum(len(np.unique(pairs.fake)) for _, jobs in blocks for _, pairs in jobs)
-    advance = watch.counter("LPIPS", len(real) + images)
-    for comparison in comparisons:
-        comparison.values["LPIPS"] = np.empty(len(comparison.pairs))
-    for block, jobs in blocks:
-        vectors = network.embed(real[block], advance)
-        for comparison, (inside, pairs) in zip(comparisons, jobs, strict=True):
-            fake = to_float(comparison.row.images)
-            comparison.values["LPIPS"][inside] = network.distances(
-                real=vectors, fake=fake, pairs=pairs, advance=advance
-            )
+def absent(reason: str) -> Found:
+    """A figure that cannot be had."""
+    return Found(None, reason)
 
 
-Job = tuple[np.ndarray, Pairs]
-"""Which of a comparison's pairs have their held-out image in a block, and these pairs, counted in it."""
+@dataclass(frozen=True)
+class Basis:
+    """What a figure was computed from: generated images, the real ones that they are compared with, the seed
+    of what is drawn, and the network with the hash of its weights."""
+
+    n: int
+    reals: int
+    seed: int
+    network: str | None = None
+    sha256: str | None = None
 
 
-def _blocks(comparisons: Sequence[Comparison], real: Tensor, size: int) -> list[tuple[slice, list[Job]]]:
-    return [
-        (slice(start, start + size), [_inside(comparison.pairs, start, size) for comparison in comparisons])
-        for start in range(0, len(real), size)
-    ]
-
-
-def _inside(pairs: Pairs, start: int, size: int) -> Job:
-    inside = np.flatnonzero((pairs.real >= start) & (pairs.real < start + size))
-    return inside, Pairs(pairs.fake[inside], pairs.real[inside] - start)
-
-
-def _entry(comparison: Comparison, metric: str, pairing: str, *, heldout: int, seed: int) -> dict[str, Any]:
-    """One line of a report; its value is absent where the metric has none."""
-    pairs = comparison.pairings[pairing]
-    unit, direction = METRICS[metric]
-    interval = None
-    if metric in comparison.values:
-        # The nearest image is part of the question, so there the held-out images stay as they are.
-        real = pairs.real if pairing == RANDOM else None
-        values = comparison.of(metric, pairing)
-        interval = image_bootstrap(values, fake=pairs.fake, real=real, seed=seed)
+def figure(
+    name: str,
+    found: Found,
+    basis: Basis,
+    *,
+    floor: Found | float | None = None,
+    noise: Found | None = None,
+    less: float = 0.0,
+    decided: str | None = None,
+) -> Figure:
+    """The report's entry of the figure called `name`. `floor` and `noise` are the same figure for reals and
+    for noise; `less` is as in `level`, and `decided` is its level where another rule decides it."""
+    kind, result = KINDS[name], found.result
+    low, high = (None, None) if result is None else (result.low, result.high)
+    value = found.value
+    judged = None if value is None else decided or level(kind, value, low=low, high=high, less=less)
     return {
-        "name": metric,
-        "row": comparison.row.name,
-        "pairing": pairing,
-        **(vars(interval) if interval else NO_VALUE),
-        "n": {"images": len(comparison.row.images), "heldout": heldout, "pairs": len(pairs)},
-        "seed": seed,
-        "unit": unit,
-        "direction": direction,
-        "network": None,
-        "reason": None,
+        "name": name,
+        "part": kind.part,
+        "title": kind.title,
+        "value": value,
+        "low": low,
+        "high": high,
+        "floor": floor.value if isinstance(floor, Found) else floor,
+        "noise": noise.value if noise else None,
+        "n": basis.n,
+        "n_real": basis.reals,
+        "seed": basis.seed,
+        "direction": kind.direction,
+        "unit": kind.unit,
+        "features": basis.network,
+        "features_sha256": basis.sha256,
+        "meaning": kind.meaning,
+        "warn_at": kind.warn,
+        "fail_at": kind.fail,
+        "warning": None if value is None else _few(kind, basis),
+        "reason": found.reason,
+        "level": judged,
     }
 
 
-def _network(lpips: str) -> dict[str, str]:
-    known = lpips_net.network(lpips)
-    return {
-        "name": known.name,
-        "title": known.title,
-        "range": lpips_net.RANGE,
-        "version": lpips_net.VERSION,
-    }
+def _few(kind: Kind, basis: Basis) -> str | None:
+    fewest = min(basis.n, basis.reals)
+    if fewest >= kind.needs:
+        return None
+    which = "generated" if basis.n <= basis.reals else "real"
+    return f"Only {fewest} {which} images: {kind.title} is rough below {kind.needs}."

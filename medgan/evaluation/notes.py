@@ -17,13 +17,14 @@ Report = Mapping[str, Any]
 
 def notes(report: Report, *, capped: int) -> list[str]:
     """The sentences of a report that is otherwise complete. `capped` pairs ended at PSNR's cap."""
-    sentences = [
-        _cannot_rank(report),
-        "The paper states neither which images it paired nor LPIPS's network and range, so its figures are "
-        "shown beside these and prove nothing either way.",
-        _seen(report),
-        *_counts(report),
-    ]
+    sentences = [_seen(report), *_counts(report)]
+    if report["rows"]:
+        sentences += [
+            _cannot_rank(report),
+            "The paper states neither which images it paired nor LPIPS's network and range, so its figures "
+            "are shown beside these and prove nothing either way.",
+            *_few_rows(report),
+        ]
     if capped:
         sentences.append(
             f"{capped} pairs are copies or nearly so; their PSNR, infinite for a copy, is counted as 80 dB."
@@ -32,8 +33,8 @@ def notes(report: Report, *, capped: int) -> list[str]:
 
 
 def figure(report: Report, name: str, row: str, pairing: str) -> dict[str, Any]:
-    """One entry of `report["figures"]`; KeyError if there is none."""
-    for entry in report["figures"]:
+    """One entry of `report["rows"]`; KeyError if there is none."""
+    for entry in report["rows"]:
         if (entry["name"], entry["row"], entry["pairing"]) == (name, row, pairing):
             return dict(entry)
     raise KeyError(f"{name} / {row} / {pairing}")
@@ -66,6 +67,11 @@ def _beats(report: Report, name: str, row: str) -> bool:
 
 
 def _seen(report: Report) -> str:
+    if "model" not in report:
+        return (
+            "Images of a folder do not say what they were learned from: the verdict on memorisation holds if "
+            "it was the training part of this data set, and that on quality if it was not the held-out part."
+        )
     trained_on = report["model"]["about"].get("dataset")
     digest = trained_on.get("content_sha256") if isinstance(trained_on, Mapping) else None
     if digest is not None and digest == report["dataset"]["content_sha256"]:
@@ -78,17 +84,25 @@ def _seen(report: Report) -> str:
 
 
 def _counts(report: Report) -> list[str]:
-    sentences = []
     heldout = report["dataset"]["heldout"]
-    if heldout < FEW_HELDOUT:
-        sentences.append(
-            f"Only {heldout} images are held out: the intervals are wide, and they are themselves rough. "
-            f"{FEW_HELDOUT} or more would say more."
-        )
-    count, reals = report["settings"]["count"], figure(report, "PSNR", REAL, "random")["n"]["images"]
-    if reals < count:
+    if heldout >= FEW_HELDOUT:
+        return []
+    return [
+        f"Only {heldout} images are held out: the intervals are wide, and they are themselves rough. "
+        f"{FEW_HELDOUT} or more would say more."
+    ]
+
+
+def _few_rows(report: Report) -> list[str]:
+    """What the rows of the paper's figures have less of."""
+    count, shown = report["settings"]["count"], report["settings"]["row_images"]
+    sentences = []
+    if shown < count:
+        sentences.append(f"PSNR, MS-GMSD and LPIPS are of the first {shown} images of {count:,}.")
+    reals = figure(report, "PSNR", REAL, "random")["n"]["images"]
+    if reals < shown:
         sentences.append(
             f"There are only {reals} training images, so the rows of real and of blurred images have "
-            f"{reals} images instead of {count}."
+            f"{reals} images instead of {shown}."
         )
     return sentences

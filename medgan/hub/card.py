@@ -97,7 +97,7 @@ def _figures(report: dict[str, Any] | None) -> str:
     if report is None:
         return "Not evaluated."
     lines = ["| | PSNR ↑ | MS-GMSD ↓ | LPIPS ↓ |", "|---|---|---|---|"]
-    rows = [f for f in report["figures"] if f["pairing"] == "random"]
+    rows = [f for f in report["rows"] if f["pairing"] == "random"]
     for row in dict.fromkeys(figure["row"] for figure in rows):
         cells = {f["name"]: cell(f) for f in rows if f["row"] == row}
         lines.append(f"| {row} | {cells['PSNR']} | {cells['MS-GMSD']} | {cells['LPIPS']} |")

@@ -1,162 +1,160 @@
 """Feature networks: one vector an image, in which distances and distributions are compared.
 
-Every network gets the same treatment: 8-bit pixels, resized once (bilinear, antialiased) to the side that
-the network wants, grey repeated to three channels, normalised, and pooled to one vector. Real and
-generated images go through the very same steps, since a different filter on one side alone moves every
-figure (Parmar et al. 2022). Figures of different networks cannot be compared with each other, which is
-why each network has a name for people and a hash of its weights.
+Figures of different networks cannot be compared with each other, which is why each network has a name
+for people and a hash of its weights. How images go through one is in medgan/metrics/feature_network.py.
 
-To add a network, write a module `(B, 3, S, S) -> (B, D)` and a row in `NETWORKS`.
+To add a network, write a function from its weights to a module `(B, 3, S, S) -> (B, D)` (see
+medgan/metrics/backbones.py) and a row in `NETWORKS`; docs/feature-networks.md has an example.
 """
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch import nn
 
 from medgan.errors import ConfigError, MetricError
-from medgan.metrics import lpips_net
-from medgan.metrics.pairwise import check_images
+from medgan.metrics import backbones
+from medgan.metrics.backbones import State, read_state, unreadable
+from medgan.metrics.feature_network import BATCH, Advance, FeatureNetwork, Images, weights_hash
 from medgan.metrics.random_network import RandomPyramid
 from medgan.metrics.weights import TIMEOUT, Progress, Source, cache_folder, ensure
 
-SQUEEZENET, RANDOM, PIXELS = "squeezenet", "random", "pixels"
-BATCH = 32
-_TINY = 1e-12
+__all__ = [
+    "BATCH",
+    "DINOV2",
+    "INCEPTION",
+    "NETWORKS",
+    "PIXELS",
+    "RANDOM",
+    "SCORECARD",
+    "SQUEEZENET",
+    "TRAINING",
+    "Advance",
+    "Choice",
+    "FeatureNetwork",
+    "Images",
+    "Kind",
+    "choose",
+    "load",
+    "missing",
+    "pixels",
+    "random_network",
+    "weights_hash",
+]
 
-Images = np.ndarray | Tensor
-Advance = Callable[[int], None]
-"""Called with the number of images that were just done."""
+DINOV2, INCEPTION, SQUEEZENET, RANDOM, PIXELS = "dinov2", "inception", "squeezenet", "random", "pixels"
 
+TRAINING = (SQUEEZENET, RANDOM)
+"""What training looks through, best first: it measures often, and must not wait for it."""
+SCORECARD = (DINOV2, SQUEEZENET, RANDOM)
+"""What the scorecard takes where nobody says otherwise, best first."""
 
-def _ignore(images: int) -> None:
-    """Nobody listens."""
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_HALF = (0.5, 0.5, 0.5)
+_TENSORFLOW = (128 / 255, 128 / 255, 128 / 255)
+"""(x - 128) / 128 of 8-bit values, as the graph of the FID has it."""
 
 
 @dataclass(frozen=True)
-class FeatureNetwork:
-    """A network that is never trained here, with all that makes its features reproducible.
+class Kind:
+    """A row of `NETWORKS`: see `FeatureNetwork` for what is there too.
 
-    `label` is its name for people, `size` the side in pixels of what it sees, `mean` and `std` its
-    normalisation of values in [0, 1], `dimensions` the length D of a vector.
+    `module` makes the network from its weights, and `source` says which file they are in; without one the
+    network needs none, and `module` gets an empty dict.
     """
 
     name: str
     label: str
     size: int
+    dimensions: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    dimensions: int
-    module: nn.Module
-    weights_hash: str
-
-    @property
-    def identity(self) -> str:
-        """Name and hash: figures may be compared only where this is the same."""
-        return f"{self.name}-{self.weights_hash[:12]}"
-
-    def extract(
-        self,
-        images: Images,
-        *,
-        batch: int = BATCH,
-        device: torch.device | str = "cpu",
-        advance: Advance = _ignore,
-    ) -> np.ndarray:
-        """Features of images, float32 `(N, dimensions)`.
-
-        `images` are uint8 `(N, H, W, C)`, array or tensor, or a float tensor `(N, C, H, W)` in [-1, 1],
-        C 1 or 3, on any device; floats are rounded to 8 bits first, so that an image scores the same
-        before and after it was saved. `advance` hears of every few images that are done. Computed in
-        fp32 whatever autocast says. MetricError if there are no images or they are of another kind.
-        """
-        if not len(images):
-            raise MetricError("There are no images to take features of.")
-        device = torch.device(device)
-        module = self.module.to(device)
-        features = np.empty((len(images), self.dimensions), np.float32)
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            done = 0
-            for some in _bytes(images, batch):
-                features[done : done + len(some)] = module(self._prepare(some.to(device))).cpu().numpy()
-                done += len(some)
-                advance(len(some))
-        return features
-
-    def _prepare(self, pixels: Tensor) -> Tensor:
-        """uint8 `(B, H, W, C)` to what the module sees."""
-        values = pixels.permute(0, 3, 1, 2).float() / 255
-        side = (self.size, self.size)
-        if values.shape[2:] != side:
-            values = interpolate(values, size=side, mode="bilinear", antialias=True, align_corners=False)
-        mean, std = (values.new_tensor(constants)[:, None, None] for constants in (self.mean, self.std))
-        normalised = (values.expand(-1, 3, -1, -1) - mean) / std
-        return normalised.contiguous(memory_format=torch.channels_last)
+    module: Callable[[State], nn.Module]
+    source: Callable[[], Source] | None = None
 
 
-def _bytes(images: Images, batch: int) -> Iterator[Tensor]:
-    """The images as uint8 `(B, H, W, C)`, a batch at a time; a memory-mapped array is read as it goes."""
-    for start in range(0, len(images), max(1, batch)):
-        some = images[start : start + max(1, batch)]
-        tensor = torch.from_numpy(np.array(some)) if isinstance(some, np.ndarray) else some.detach()
-        if tensor.dtype == torch.uint8:
-            if tensor.dim() != 4 or tensor.shape[3] not in (1, 3):
-                raise MetricError(f"8-bit images must be (N, H, W, 1 or 3), not {tuple(tensor.shape)}.")
-            yield tensor
-        else:
-            check_images(tensor)
-            scaled = ((tensor.float() + 1) * 127.5).round().clamp(0, 255)
-            yield scaled.to(torch.uint8).permute(0, 2, 3, 1)
-
-
-class _SqueezeNet(nn.Module):
-    """SqueezeNet's last feature maps, averaged over places, each vector scaled to unit mean square.
-
-    Without the scaling a cubic kernel hears little but the few images with the strongest responses: with
-    it the distance of slightly blurred images stands 60 instead of 40 standard deviations out of the noise.
-    """
-
-    def __init__(self, features: nn.Module) -> None:
-        super().__init__()
-        self.features = features
-
-    def forward(self, images: Tensor) -> Tensor:
-        pooled: Tensor = self.features(images).mean(dim=(2, 3))
-        return pooled / pooled.square().mean(dim=1, keepdim=True).clamp_min(_TINY).sqrt()
-
-
-def squeezenet(*, progress: Progress | None = None, timeout: float = TIMEOUT) -> FeatureNetwork:
-    """torchvision's SqueezeNet 1.1, trained on photographs (ImageNet); 512 features, 5 MB.
-
-    Downloaded on first use with `progress` (a bar without it); MetricError with the reason and what to
-    do where that fails or the file cannot be read. It sees images at 224 pixels, as it was trained: at
-    128 it misses a checkerboard of 5 grey levels altogether.
-    """
-    from torchvision.models import squeezenet1_1
-
-    path = ensure(_squeezenet_source(), progress=progress, timeout=timeout)
-    try:
-        with torch.random.fork_rng(devices=[]):  # building draws weights; nobody else's draws change
-            whole = squeezenet1_1(weights=None)
-        whole.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise MetricError(f"{path} cannot be read as weights; delete it, and it comes anew.") from error
-    return _network(
-        name=SQUEEZENET,
-        label="SqueezeNet 1.1, trained on photographs (ImageNet)",
-        size=224,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        dimensions=512,
-        module=_SqueezeNet(whole.features),
+NETWORKS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            DINOV2,
+            "DINOv2 ViT-S/14, trained on photographs without labels",
+            size=224,
+            dimensions=384,
+            mean=_IMAGENET_MEAN,
+            std=_IMAGENET_STD,
+            module=backbones.dinov2,
+            source=backbones.dinov2_source,
+        ),
+        Kind(
+            INCEPTION,
+            "Inception v3 of the FID, trained on photographs (ImageNet)",
+            size=299,
+            dimensions=2048,
+            mean=_TENSORFLOW,
+            std=_TENSORFLOW,
+            module=backbones.inception,
+            source=backbones.inception_source,
+        ),
+        Kind(
+            SQUEEZENET,
+            "SqueezeNet 1.1, trained on photographs (ImageNet)",
+            size=224,
+            dimensions=512,
+            mean=_IMAGENET_MEAN,
+            std=_IMAGENET_STD,
+            module=backbones.squeezenet,
+            source=backbones.squeezenet_source,
+        ),
+        Kind(
+            RANDOM,
+            "random network (fixed seed, never trained: an offline stand-in)",
+            size=128,
+            dimensions=RandomPyramid.dimensions,
+            mean=_HALF,
+            std=_HALF,
+            module=lambda state: RandomPyramid(),
+        ),
+        Kind(
+            PIXELS,
+            "plain pixels at 32 x 32",
+            size=32,
+            dimensions=3 * 32 * 32,
+            mean=_HALF,
+            std=_HALF,
+            module=lambda state: nn.Flatten(),
+        ),
     )
+}
+"""What `load` knows, by name."""
+
+
+def load(name: str, *, progress: Progress | None = None, timeout: float = TIMEOUT) -> FeatureNetwork:
+    """The network called `name`, on the CPU.
+
+    Its weights are downloaded on first use with `progress` (a bar without it); MetricError with the reason
+    and what to do where that fails or the file cannot be read, ConfigError listing the valid names for
+    another. Draws nothing from the global generator.
+    """
+    kind = _kind(name)
+    if kind.source is None:
+        return _network(kind, {})
+    path = ensure(kind.source(), progress=progress, timeout=timeout)
+    try:
+        return _network(kind, read_state(path))
+    except (RuntimeError, KeyError) as error:
+        raise unreadable(path) from error
+
+
+def missing(name: str) -> Source | None:
+    """The weights file that `load` would download; None where it needs none or has it. ConfigError for
+    an unknown name."""
+    kind = _kind(name)
+    source = kind.source() if kind.source else None
+    return source if source and not (cache_folder() / source.file).is_file() else None
 
 
 def random_network() -> FeatureNetwork:
@@ -164,46 +162,13 @@ def random_network() -> FeatureNetwork:
 
     See medgan/metrics/random_network.py. It sees brightness, contrast and texture, no anatomy.
     """
-    module = RandomPyramid()
-    return _network(
-        name=RANDOM,
-        label="random network (fixed seed, never trained: an offline stand-in)",
-        size=128,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        dimensions=module.dimensions,
-        module=module,
-    )
+    return load(RANDOM)
 
 
 def pixels() -> FeatureNetwork:
     """No network at all: the image at 32 x 32 pixels, in [-1, 1]. In it a copy stays a copy when it is
     noisy or blurred, which trained networks take for another image; made for `copy_ratio`."""
-    return _network(
-        name=PIXELS,
-        label="plain pixels at 32 x 32",
-        size=32,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        dimensions=3 * 32 * 32,
-        module=nn.Flatten(),
-    )
-
-
-NETWORKS: tuple[str, ...] = (SQUEEZENET, RANDOM, PIXELS)
-"""What `load` knows."""
-
-
-def load(name: str, *, progress: Progress | None = None, timeout: float = TIMEOUT) -> FeatureNetwork:
-    """The network called `name`, on the CPU; downloads where it must, see `squeezenet`. ConfigError listing
-    the valid names for another."""
-    if name == SQUEEZENET:
-        return squeezenet(progress=progress, timeout=timeout)
-    if name == RANDOM:
-        return random_network()
-    if name == PIXELS:
-        return pixels()
-    raise ConfigError(f"There is no feature network {name!r}; valid are: {', '.join(NETWORKS)}.")
+    return load(PIXELS)
 
 
 @dataclass(frozen=True)
@@ -214,42 +179,56 @@ class Choice:
     sentence: str
 
 
-def choose() -> Choice:
-    """SqueezeNet where its weights are on this computer, else the random network. Never downloads."""
-    source = _squeezenet_source()
-    path = cache_folder() / source.file
-    if not path.is_file():
-        return _fallback(f"the weights of {source.title} ({source.megabytes:.0f} MB) are not here yet")
-    try:
-        network = squeezenet()
-    except MetricError:
-        return _fallback(f"{source.file} cannot be read, and should be deleted")
-    return Choice(network, f"Images are compared by {network.label}.")
-
-
-def _fallback(reason: str) -> Choice:
+def choose(order: Sequence[str] = TRAINING) -> Choice:
+    """The first network of `order` whose weights are on this computer, else the random one. Never
+    downloads. The sentence says which better ones there would be. ConfigError for an unknown name."""
+    reasons = []
+    for name in order:
+        if name == RANDOM:
+            break
+        if source := missing(name):
+            reasons.append(f"the weights of {source.title} ({source.megabytes:.0f} MB) are not here yet")
+            continue
+        try:
+            return Choice(network := load(name), _sentence(network, reasons))
+        except MetricError:
+            reasons.append(f"{_file(name)} cannot be read, and should be deleted")
     network = random_network()
-    sentence = (
-        f"Images are compared by a {network.label}, since {reason}. It tells noise, blur and collapse from "
-        "real images, but knows no anatomy: compare its figures with each other only, and look at the images."
+    return Choice(network, _sentence(network, reasons))
+
+
+def _sentence(network: FeatureNetwork, reasons: list[str]) -> str:
+    since = f", since {' and '.join(reasons)}" if reasons else ""
+    if network.name != RANDOM:
+        return f"Images are compared by {network.label}{since}."
+    return (
+        f"Images are compared by a {network.label}{since}. It tells noise, blur and collapse from real "
+        "images, but knows no anatomy: compare its figures with each other only, and look at the images."
     )
-    return Choice(network, sentence)
 
 
-def _squeezenet_source() -> Source:
-    return lpips_net.source("squeeze")
+def _file(name: str) -> str:
+    source = NETWORKS[name].source
+    return source().file if source else name
 
 
-def _network(*, module: nn.Module, **about: object) -> FeatureNetwork:
+def _kind(name: str) -> Kind:
+    if name not in NETWORKS:
+        raise ConfigError(f"There is no feature network {name!r}; valid are: {', '.join(NETWORKS)}.")
+    return NETWORKS[name]
+
+
+def _network(kind: Kind, state: State) -> FeatureNetwork:
+    with torch.random.fork_rng(devices=[]):  # building draws weights; nobody else's draws change
+        module = kind.module(state)
     module = module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return FeatureNetwork(module=module, weights_hash=weights_hash(module), **about)  # type: ignore[arg-type]
-
-
-def weights_hash(module: nn.Module) -> str:
-    """sha256 over names, shapes and little-endian float32 values of all weights, in order of their names."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        array = value.detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
-    return digest.hexdigest()
+    return FeatureNetwork(
+        name=kind.name,
+        label=kind.label,
+        size=kind.size,
+        mean=kind.mean,
+        std=kind.std,
+        dimensions=kind.dimensions,
+        module=module,
+        weights_hash=weights_hash(module),
+    )

@@ -89,17 +89,18 @@ class Jobs:
             run.folder.rename(folder)
             return Run(folder)
 
-    def evaluate(self, model: str, dataset: Path, *, name: str, count: int, lpips_net: str) -> Run:
-        """Start an evaluation of the model that the specification `model` names; its folder in `reports`
-        gets `status.json` and `report.json`."""
+    def evaluate(self, model: str, dataset: Path, *, name: str, options: Mapping[str, Any]) -> Run:
+        """Start an evaluation of the model (or the folder of images) that `model` names; its folder in
+        `reports` gets `status.json`, `report.json` and the pictures. `options` are those of `evaluate` on
+        the command line, without the dashes."""
         with self._lock:
             free = free_name(self.workspace.reports, f"{safe_name(name)}-on-{dataset.name}")
             record = Run(self.workspace.reports / free)
             record.folder.mkdir(parents=True)
             write_json(record.folder / "config.json", {"model": model, "dataset": str(dataset)})
-            out = str(record.folder / "report.json")
-            options = ["--count", str(count), "--lpips-net", lpips_net, "--record", str(record.folder)]
-            self._start(record, ["evaluate", model, str(dataset), "--out", out, *options])
+            chosen = [f"--{option}={value}" for option, value in options.items()]
+            chosen += [f"--out={record.folder / 'report.json'}", f"--record={record.folder}"]
+            self._start(record, ["evaluate", model, str(dataset), *chosen])
         return record
 
     def inspect(

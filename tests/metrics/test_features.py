@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from medgan.images import to_float
 from medgan.metrics import features
 from medgan.metrics.features import FeatureNetwork, choose, load, pixels, random_network
 from tests.conftest import SHARED
-from tests.metrics.backbone import use_random_weights
+from tests.metrics.backbone import use_random_weights, use_stock
 
 
 def images(n: int = 5, channels: int = 3, size: int = 64, seed: int = 0) -> np.ndarray:
@@ -25,12 +26,23 @@ def squeezenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureNetwor
     return load("squeezenet")
 
 
-@pytest.fixture(params=["squeezenet", "random", "pixels"])
+@pytest.fixture(params=["dinov2", "inception", "squeezenet", "random", "pixels"])
 def network(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> FeatureNetwork:
-    use_random_weights(tmp_path, monkeypatch)
-    return load(request.param)
+    if request.param not in _LOADED:  # 20 million weights each, which no test changes
+        use_all_weights(stock, tmp_path, monkeypatch)
+        _LOADED[request.param] = load(request.param)
+    return _LOADED[request.param]
+
+
+_LOADED: dict[str, FeatureNetwork] = {}
+
+
+def use_all_weights(stock: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_random_weights(home, monkeypatch)
+    for name in ("dinov2", "inception"):
+        use_stock(name, stock, home, monkeypatch)
 
 
 def test_each_image_has_one_float32_vector_of_the_stated_length(network: FeatureNetwork) -> None:
@@ -57,9 +69,53 @@ def test_features_do_not_depend_on_the_batch(network: FeatureNetwork) -> None:
     )
 
 
+def test_a_stream_of_batches_has_the_features_of_all_its_images_at_once(network: FeatureNetwork) -> None:
+    pictures = images(7)
+    heard: list[int] = []
+    streamed = network.extract_stream(
+        iter([pictures[:1], pictures[1:6], pictures[6:]]), batch=4, advance=heard.append
+    )
+    np.testing.assert_allclose(streamed, network.extract(pictures), rtol=1e-4, atol=1e-4)
+    assert heard == [1, 4, 1, 1]
+
+
+def test_a_stream_keeps_no_batch_and_leaves_its_maker_outside_of_inference_mode() -> None:
+    import weakref
+
+    kept = []
+
+    def batches() -> Iterator[np.ndarray]:
+        for seed in range(4):
+            made = images(3, seed=seed)
+            kept.append(weakref.ref(made))
+            assert not torch.is_inference_mode_enabled()
+            yield made
+            del made
+            assert all(batch() is None for batch in kept[:-1])
+
+    assert random_network().extract_stream(batches(), batch=3).shape[0] == 12
+
+
+@pytest.mark.parametrize(
+    ("batches", "words"),
+    [
+        ([], "no images"),
+        ([images()[:0]], "no images"),
+        ([images(), images(channels=1)], "stand in one set"),
+        ([images(), images(size=32)], "stand in one set"),
+        ([images()[0]], "8-bit images"),
+    ],
+)
+def test_a_stream_of_something_else_is_refused(batches: list[np.ndarray], words: str) -> None:
+    with pytest.raises(MetricError, match=words):
+        random_network().extract_stream(batches)
+
+
 def test_grey_is_the_same_as_its_three_equal_channels(network: FeatureNetwork) -> None:
     grey = images(channels=1)
-    np.testing.assert_allclose(network.extract(grey), network.extract(grey.repeat(3, axis=3)), atol=1e-5)
+    np.testing.assert_allclose(
+        network.extract(grey), network.extract(grey.repeat(3, axis=3)), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_autocast_around_it_does_not_lower_the_precision(network: FeatureNetwork) -> None:
@@ -69,12 +125,12 @@ def test_autocast_around_it_does_not_lower_the_precision(network: FeatureNetwork
 
 
 def test_extracting_and_loading_draw_nothing_from_the_global_generator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_random_weights(tmp_path, monkeypatch)
+    use_all_weights(stock, tmp_path, monkeypatch)
     before = torch.random.get_rng_state()
     for name in features.NETWORKS:
-        load(name).extract(images())
+        load(name).extract(images(1))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -175,6 +231,41 @@ def test_without_weights_the_random_network_is_chosen_and_says_so(
     assert not list(tmp_path.rglob("*.pth"))
 
 
+def test_the_scorecard_takes_the_best_network_that_is_here(
+    stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    last = choose(features.SCORECARD)
+    assert last.network.name == "random"
+    assert "DINOv2 ViT-S/14 (88 MB) are not here yet and the weights of SqueezeNet" in last.sentence
+    use_random_weights(tmp_path, monkeypatch)
+    light = choose(features.SCORECARD)
+    assert light.network.name == "squeezenet"
+    assert "since the weights of DINOv2 ViT-S/14 (88 MB) are not here yet" in light.sentence
+    use_stock("dinov2", stock, tmp_path, monkeypatch)
+    best = choose(features.SCORECARD)
+    assert best.network.name == "dinov2"
+    assert "since" not in best.sentence
+
+
+def test_training_stays_with_the_light_network_whatever_is_here(
+    stock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_all_weights(stock, tmp_path, monkeypatch)
+    assert choose().network.name == "squeezenet"
+
+
+def test_what_would_be_downloaded_is_said_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert features.missing("random") is None
+    assert features.missing("inception").megabytes == pytest.approx(95.6)
+    assert features.missing("squeezenet").title == "SqueezeNet 1.1"
+    use_random_weights(tmp_path, monkeypatch)
+    assert features.missing("squeezenet") is None
+    with pytest.raises(ConfigError, match="valid are"):
+        features.missing("resnet")
+
+
 def test_broken_weights_are_named_and_do_not_end_the_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +288,7 @@ def test_a_file_that_holds_something_else_is_refused(
 
 
 def test_an_unknown_network_is_refused_with_the_valid_names() -> None:
-    with pytest.raises(ConfigError, match="squeezenet, random, pixels"):
+    with pytest.raises(ConfigError, match="dinov2, inception, squeezenet, random, pixels"):
         load("resnet")
 
 

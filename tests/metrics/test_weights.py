@@ -146,3 +146,30 @@ def test_an_interrupt_leaves_no_half_file(cache: Path, serve) -> None:
     with pytest.raises(KeyboardInterrupt):
         ensure(at(serve(send(CONTENT))), progress=interrupt)
     assert list(cache.iterdir()) == []
+
+
+def test_a_download_that_trickles_ends_at_its_deadline(cache: Path, serve) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        send(b"")(handler)
+        for k in range(100):
+            handler.wfile.write(CONTENT[k : k + 1])
+            if threading.Event().wait(0.05):
+                return
+
+    with pytest.raises(MetricError, match="takes too long on this line"):
+        ensure(at(serve(answer)), timeout=5, deadline=0.5)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_whole_checksum_is_compared_on_arrival_and_on_each_use(cache: Path, serve) -> None:
+    url = f"http://127.0.0.1:{serve(send(CONTENT))}/resolve/main/model.safetensors"
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    with pytest.raises(MetricError, match="damaged or not that file"):
+        ensure(Source("TestNet", url, 0.26, sha256=digest[:-1] + "x", saved_as="testnet.safetensors"))
+    source = Source("TestNet", url, 0.26, sha256=digest, saved_as="testnet.safetensors")
+    path = ensure(source)
+    assert path == cache / "testnet.safetensors"
+    assert ensure(source) == path
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(MetricError, match="its checksum is another"):
+        ensure(source)

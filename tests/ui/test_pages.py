@@ -11,35 +11,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset
-from medgan.data.phantom import draw_set
-from medgan.data.prepare import store
-from medgan.models.build import build_generator
-from medgan.runs.checkpoint import save_model
-from medgan.runs.info import ModelInfo
 from medgan.runs.record import FINISHED, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("home", "data", "train", "generate", "evaluate", "models")
-
-
-@pytest.fixture
-def data(workspace: Path) -> Dataset:
-    images, labels = draw_set("chest-ct", 24, size=64)
-    return store(images, labels, workspace / "datasets" / "phantoms", name="phantoms", split="0.75/0/0.25")
-
-
-@pytest.fixture
-def model(workspace: Path, data: Dataset) -> Path:
-    """A model in the place of a pulled one, untrained and tiny."""
-    folder = workspace / "models" / "someone--tiny"
-    folder.mkdir(parents=True)
-    config = ModelConfig(channels=1, size=64, ngf=4, ndf=4)
-    about = {"name": "tiny", "dataset": {"content_sha256": data.info["content_sha256"], "train": 18}}
-    save_model(folder, build_generator(config).eval(), ModelInfo(config, about))
-    (folder / "source.json").write_text('{"repo": "someone/tiny", "revision": "0"}')
-    return folder
+PAGES = ("home", "data", "train", "generate", "evaluate", "blind_test", "models")
 
 
 def open_page(name: str) -> AppTest:
@@ -95,27 +71,6 @@ def test_start_trains_in_a_process_that_the_page_finds_again(workspace: Path, da
     assert not again.exception
     assert any("Finished" in m.value for m in again.markdown)
     assert len(again.get("plotly_chart")) == 2
-
-
-def test_evaluate_makes_a_report_with_all_rows(
-    workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # no weights: LPIPS is absent, the others stand
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    app = open_page("evaluate")
-    assert "makes colour images" in app.warning[0].value, "the model that ships comes first"
-    assert app.button(key="evaluate").disabled
-    app.selectbox(key="model").set_value("hub:someone/tiny").run()
-    app.number_input[0].set_value(16)
-    app.button(key="evaluate").click().run()
-    assert not app.exception
-    [folder] = (workspace / "reports").iterdir()
-    assert _wait_for_end(Run(folder)).state == FINISHED, (folder / "log.txt").read_text()
-    again = open_page("evaluate")
-    assert not again.exception
-    table = again.dataframe[0].value
-    assert {"generated", "noise"} <= set(table[""])
-    assert any("LPIPS is absent" in w.value for w in again.warning)
 
 
 def test_a_dead_training_is_shown_as_interrupted(workspace: Path, data: Dataset) -> None:

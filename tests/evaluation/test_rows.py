@@ -8,9 +8,10 @@ import pytest
 from medgan.data.prepare import prepare
 from medgan.data.records import find_records
 from medgan.data.settings import Settings
-from medgan.evaluation import figures
-from medgan.evaluation.figures import Watch, measure
+from medgan.evaluation import rows as module
 from medgan.evaluation.references import MEAN, REAL, ROWS, Row, reference_rows
+from medgan.evaluation.rows import measure
+from medgan.evaluation.watch import Watch
 from medgan.metrics import lpips_net
 from tests.conftest import SHARED
 from tests.evaluation.conftest import smooth_images
@@ -82,7 +83,7 @@ def test_a_failure_of_lpips_itself_is_no_missing_network(
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(figures, "_lpips_values", broken)
+    monkeypatch.setattr(module, "_lpips_values", broken)
     with pytest.raises(ZeroDivisionError):
         measured([Row(REAL, smooth_images(3, 3))], smooth_images(3, 3, seed=1))
 
@@ -100,7 +101,7 @@ def test_on_real_chest_ct_the_reference_rows_come_out_as_they_are_known_to(
     found = measured(rows, data.part("test"))
     value = {
         (name, row): found[name, row, "random"]["value"]
-        for name in figures.METRICS
+        for name in module.METRICS
         for row in ROWS
         if row != "generated"
     }

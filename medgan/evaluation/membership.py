@@ -1,0 +1,58 @@
+"""What a checkpoint's discriminator says of training and of held-out images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from medgan.errors import CheckpointError, MetricError
+from medgan.images import to_float
+from medgan.models.build import build_discriminator
+from medgan.runs.checkpoint import load_into
+from medgan.runs.info import read_info
+
+TENSORS, PREFIX = "training.safetensors", "discriminator."
+BATCH = 16
+
+
+def discriminator_scores(
+    folder: Path, *, train: np.ndarray, heldout: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Its outputs `(n,)` for training and held-out images, uint8 `(n, H, W, C)`.
+
+    Batch norm uses the statistics of each batch, as in training, so batches mix both kinds, by `seed`: else
+    the statistics alone would tell them apart. MetricError where the folder holds no discriminator, as models
+    that are handed on do not.
+    """
+    discriminator = _load(folder)
+    images = np.concatenate([train, heldout])
+    order = np.random.default_rng(seed).permutation(len(images))
+    scores = np.empty(len(images))
+    with torch.inference_mode():
+        for some in np.array_split(order, max(1, len(order) // BATCH)):
+            scores[some] = discriminator(to_float(images[some])).float().flatten().numpy()
+    return scores[: len(train)], scores[len(train) :]
+
+
+def _load(folder: Path) -> nn.Module:
+    path = folder / TENSORS
+    if not path.is_file():
+        raise MetricError("The model comes without a discriminator, as models that are handed on should.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118
+            tensors = {name.removeprefix(PREFIX): file.get_tensor(name) for name in names}
+        network = build_discriminator(read_info(folder).model)
+        load_into(network, tensors, source=f"{folder.name}/{TENSORS} (discriminator)")
+    except (SafetensorError, OSError, CheckpointError) as error:
+        raise MetricError(f"The discriminator in {folder.name} cannot be read: {error}") from error
+    network.eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train()
+            module.momentum = 0.0  # the running averages stay, and nobody asks for them
+    return network

@@ -1,0 +1,143 @@
+"""A model of each class for a study: trained in its folder, or one that the user has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from medgan.config import ModelConfig, TrainConfig
+from medgan.data.dataset import Dataset
+from medgan.errors import DataError, Interrupted
+from medgan.runs.checkpoint import load_generator
+from medgan.runs.info import ModelInfo, model_sha256, read_info
+from medgan.runs.models import usable
+from medgan.runs.record import FINISHED, Run
+from medgan.runs.status import Status
+from medgan.studies.class_sets import class_set, folder_name
+from medgan.training.loop import train
+from medgan.training.request import Request
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the models of a study are trained; the same for every class."""
+
+    preset: str
+    model: ModelConfig
+    train: TrainConfig
+    device: str
+
+
+@dataclass(frozen=True)
+class ClassModel:
+    """A model of one class. `doubt` is the sentence that says why it cannot be known whether it has seen
+    the test images; empty where it is known that it has not."""
+
+    label: str
+    folder: Path
+    sha256: str
+    doubt: str
+    about: dict[str, Any]
+
+    def load(self) -> nn.Module:
+        """The generator, in eval mode."""
+        return load_generator(self.folder)[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """For the result; no path, which says nothing elsewhere."""
+        names = [name for name in ("name", "preset", "step", "images_seen") if name in self.about]
+        facts: dict[str, Any] = {name: self.about[name] for name in names}
+        return {"class": self.label, "sha256": self.sha256, "doubt": self.doubt, **facts}
+
+
+def models_of(
+    data: Dataset,
+    labels: Sequence[str],
+    folder: Path,
+    recipe: Recipe,
+    given: Mapping[str, Path],
+    *,
+    interrupted: Callable[[], bool],
+    progress: Progress,
+) -> list[ClassModel]:
+    """A model of each class: the one in `given`, or one trained in `folder` on its training images alone.
+
+    What is trained already is kept, what was interrupted goes on. Interrupted where `interrupted()` turns
+    true; everything learned is saved then.
+    """
+    found = []
+    for position, label in enumerate(labels):
+        name = folder_name(position, label)
+        of_class = class_set(data, label, folder / "classes" / name)
+        if label in given:
+            found.append(_existing(label, given[label], data, of_class))
+            continue
+        run = Run(folder / "models" / name)
+        _train(run, of_class, label, recipe, interrupted, progress)
+        found.append(_existing(label, run.folder, data, of_class))
+    return found
+
+
+def _train(
+    run: Run,
+    data: Dataset,
+    label: str,
+    recipe: Recipe,
+    interrupted: Callable[[], bool],
+    progress: Progress,
+) -> None:
+    if run.exists() and run.status().state == FINISHED:
+        return
+    request = Request(
+        dataset=data.folder,
+        run=run.folder,
+        preset=recipe.preset,
+        model=recipe.model,
+        train=TrainConfig() if run.exists() else recipe.train,  # a run that goes on keeps its own
+        device=recipe.device,
+        resume=run.exists(),
+    )
+
+    def report(status: Status) -> None:
+        progress(f"Training {label}", status.step, status.iterations)
+
+    status = train(request, interrupted=interrupted, report=report)
+    if status.state != FINISHED:
+        raise Interrupted("Stopped.")
+
+
+def _existing(label: str, folder: Path, data: Dataset, of_class: Dataset) -> ClassModel:
+    folder = usable(folder)
+    info = read_info(folder)
+    if (info.model.channels, info.model.size) != (data.channels, data.size):
+        raise DataError(
+            f"The model of {label} makes images of {info.model.size} x {info.model.size} pixels with "
+            f"{info.model.channels} channels, but {data.name} has {data.size} and {data.channels}; choose "
+            "another model, or leave it away to have one trained."
+        )
+    doubt = _doubt(label, info, data, of_class)
+    return ClassModel(label, folder, model_sha256(folder), doubt, info.about)
+
+
+def _doubt(label: str, info: ModelInfo, data: Dataset, of_class: Dataset) -> str:
+    dataset = info.about.get("dataset", {})
+    digest, classes = dataset.get("content_sha256"), list(dataset.get("classes", {}))
+    if digest == of_class.info["content_sha256"]:
+        return ""
+    if digest is not None and digest == data.info["content_sha256"]:
+        return (
+            ""
+            if classes == [label]
+            else (
+                f"The model of {label} was trained on all classes of this data set, so its images are not of "
+                "that class alone."
+            )
+        )
+    what = "was trained on another data set" if digest else "does not say what it was trained on"
+    return f"The model of {label} {what}, so it may have seen the test images."
