@@ -159,14 +159,12 @@ def _delete(quiz: Quiz) -> None:
     shutil.rmtree(quiz.folder, ignore_errors=True)
 
 
-@st.fragment
 def ask(quiz: Quiz) -> None:
     """The image that is due, and two buttons. Nothing on the page tells how it has gone so far."""
     number = quiz.next
-    if number is None:
-        st.rerun()
-    with plain_errors():
-        _ask(quiz, number)
+    if number is not None:
+        with plain_errors():
+            _ask(quiz, number)
 
 
 def _ask(quiz: Quiz, number: int) -> None:
@@ -190,7 +188,7 @@ def _ask(quiz: Quiz, number: int) -> None:
                     width="stretch",
                 ):
                     quiz.answer(number, answer, remark=remark, seconds=time.monotonic() - since)
-                    st.rerun(scope="app" if quiz.ended else "fragment")
+                    st.rerun()
     with st.container(horizontal=True):
         if st.button("Pause", type="tertiary", icon=":material/pause:", key="pause"):
             _close()

@@ -30,8 +30,8 @@ def quiz(space: Workspace) -> Quiz:
 
 
 def everything(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.get("progress")]
-    return " ".join(str(getattr(part, "value", part.proto)) for part in parts)
+    texts = [part.value for part in [*app.markdown, *app.caption]]
+    return " ".join([*texts, *(bar.proto.text for bar in app.get("progress"))])
 
 
 def test_a_test_is_answered_to_its_end(space: Workspace, app: AppTest) -> None:
