@@ -28,6 +28,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
     if not options.run:
         raise ConfigError("Say where the run goes: --run FOLDER.")
+    if options.resume:
+        _refuse_new_settings(options)
     together, well = _gathered(options), False
     try:
         result = _train(options, together) if together.main else _follow(together)
@@ -142,10 +144,7 @@ def _request(options: argparse.Namespace) -> Request:
     )
 
 
-def _request_to_resume(options: argparse.Namespace) -> Request:
-    """Its settings are in the run folder; here only the goal and the device may be new."""
-    from medgan.training.request import Request
-
+def _refuse_new_settings(options: argparse.Namespace) -> None:
     given = [
         f"--{key.replace('_', '-')}"
         for key in ("preset", "batch_size", "seed", "stop_on")
@@ -156,6 +155,12 @@ def _request_to_resume(options: argparse.Namespace) -> Request:
         raise ConfigError(
             f"A run that goes on keeps its settings; leave {' and '.join(given)} away, or start a new run."
         )
+
+
+def _request_to_resume(options: argparse.Namespace) -> Request:
+    """Its settings are in the run folder; here only the goal and the device may be new."""
+    from medgan.training.request import Request
+
     return Request(
         dataset=Path(options.dataset),
         run=Path(options.run),

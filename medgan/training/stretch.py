@@ -176,7 +176,7 @@ class Training:
         self.window.clear()
         memory = list(memory_use(self.setting.device) or ())
         facts |= {"images_per_second": speed, "memory": memory, "message": self._words()}
-        self.desk.update(**facts, **self._forecast(speed))
+        self.desk.update(**(facts | self._forecast(speed)))
 
     def facts(self) -> dict[str, Any]:
         """How far it is, as fields of the status."""

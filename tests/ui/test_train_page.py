@@ -15,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medgan.arguments import build_parser
+from medgan.cli import COMMANDS
 from medgan.config import PRESETS, parse_changes
 from medgan.data.dataset import Dataset
 from medgan.data.phantom import draw_set
@@ -125,9 +126,7 @@ def test_the_options_are_ones_that_the_command_line_takes(space: Workspace) -> N
         changes={"beta1": 0.1, "stop_on": "never", "cuda_graphs": False},
         place=Place("cuda", 4),
     )
-    parser = build_parser(
-        dict.fromkeys(("prepare", "inspect", "train", "runs", "generate", "evaluate", "models"), print)
-    )
+    parser = build_parser(COMMANDS)
     parsed = parser.parse_args(["train", *options])
     changes = ["beta1=0.1", "stop_on=never", "cuda_graphs=False"]
     assert (parsed.minutes, parsed.set, parsed.preset) == (3.5, changes, "demo")
