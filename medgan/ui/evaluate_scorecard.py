@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,11 @@ LOOKS: dict[str, tuple[Any, str]] = {
 """Colour and icon of each level."""
 SIGNS = {"good": "✓ ", "warn": "▲ ", "fail": "✗ "}
 MEMORISATION = "memorisation"
+NOT_STUDIED = "An evaluation does not measure it; the command study-usefulness does."
+LONG = 170
+"""Characters of a reason on its card, about; the whole is behind the question mark."""
+ROUGH = re.compile(r"(Only .+?): (.+) is rough below ([\d,]+)\.")
+"""The warning of a figure that has few images."""
 
 
 def scorecard(report: Report, folder: Path) -> None:
@@ -63,15 +69,29 @@ def verdicts(report: Report) -> None:
     with st.grid(min_column_width=190, gap="small"):
         for part, (words, question) in PARTS.items():
             grade, reason = verdict(report, part)
+            if part == "usefulness" and grade == "unknown":
+                reason = NOT_STUDIED
             colour, icon = LOOKS[grade]
             with st.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f"**{words}**")
                 st.badge(LEVELS[grade], icon=icon, color=colour)
                 st.caption(question)
-                st.markdown(sentence(reason))
+                said = in_short(reason)
+                st.markdown(sentence(said), help=sentence(reason) if said != reason else None)
                 figure = key_figure(report, part)
                 if figure:
                     st.markdown(f":small[{sentence(_behind(figure))}]")
+
+
+def in_short(reason: str) -> str:
+    """As many whole clauses of a reason as fit on a card; its first one at least."""
+    clauses = re.split(r"(?<=[.;]) ", reason)
+    said = clauses[0]
+    for clause in clauses[1:]:
+        if len(said) + len(clause) > LONG:
+            break
+        said += f" {clause}"
+    return said if said == reason else f"{said.rstrip('.;')} …"
 
 
 def _behind(figure: Figure) -> str:
@@ -137,13 +157,25 @@ def _remarks(figures: Sequence[Figure]) -> None:
             st.caption(
                 f":material/block: **{plain(title(figure))}** is absent: {sentence(str(figure['reason']))}"
             )
-    warnings = list(dict.fromkeys(str(figure["warning"]) for figure in figures if figure.get("warning")))
-    for warning in warnings[:3]:
+    for warning in gathered([str(figure["warning"]) for figure in figures if figure.get("warning")]):
         st.caption(f":orange[:material/warning:] {sentence(warning)}")
-    if len(warnings) > 3:
-        with st.expander(f"{len(warnings) - 3} more warnings"):
-            for warning in warnings[3:]:
-                st.caption(sentence(warning))
+
+
+def gathered(warnings: Sequence[str]) -> list[str]:
+    """Each warning once; those that say the same of several figures in one sentence."""
+    few: dict[tuple[str, str], list[str]] = {}
+    others = []
+    for warning in dict.fromkeys(warnings):
+        found = ROUGH.fullmatch(warning)
+        if found:
+            few.setdefault((found[1], found[3]), []).append(found[2])
+        else:
+            others.append(warning)
+    rough = [
+        f"{why}: {', '.join(names)} {'is' if len(names) == 1 else 'are'} rough below {least}."
+        for (why, least), names in few.items()
+    ]
+    return [*rough, *others]
 
 
 def _notes(report: Report) -> None:

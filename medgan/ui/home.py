@@ -14,7 +14,7 @@ STEPS = (
     ("data", "1. Data", "Bring 100 to 1000 images, or take the built-in ones. A part is kept for judging."),
     ("train", "2. Train", "Start, watch the curves and the samples, stop and go on whenever you like."),
     ("generate", "3. Generate", "Move a seed, see new images at once, download as many as you need."),
-    ("evaluate", "4. Evaluate", "Figures against held-out images, beside what real images and a blur score."),
+    ("evaluate", "4. Evaluate", "Good, varied, copied, useful? Four verdicts with the figures behind them."),
     ("models", "5. Models", "What ships with MedGAN, what you trained, and what is on the Hub."),
 )
 

@@ -33,13 +33,41 @@ def test_demo_set_to_train_to_generate_to_evaluate_to_zip(server: Server, page: 
     _is_a_set_of_images(tmp_path / "images.zip", 5)
 
     _menu(page, "Evaluate")
-    _number(page, "Images to generate").fill("16")
-    _number(page, "Images to generate").press("Enter")
-    page.get_by_test_id("stSelectbox").filter(has_text="LPIPS network").click()
-    page.get_by_role("option", name="SqueezeNet").click()
+    _number(page, "Images to judge").fill("24")
+    _number(page, "Images to judge").press("Enter")
+    page.get_by_test_id("stSelectbox").filter(has_text="Compared by").click()
+    page.get_by_role("option", name="Random").click()
     page.get_by_role("button", name="Evaluate", exact=True).click()
-    expect(page.get_by_role("button", name="Report as JSON")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
+    page.reload()
+    expect(page.get_by_role("button", name="Report as JSON")).to_be_visible(timeout=2 * LONG)
+    for part in ("Quality", "Diversity", "Memorisation", "Usefulness"):
+        expect(page.get_by_test_id("stMain").get_by_text(part, exact=True).first).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    with page.expect_download(timeout=LONG) as download:
+        page.get_by_role("button", name="Report as HTML").click()
+    download.value.save_as(tmp_path / "report.html")
+    assert "MedGAN scorecard" in (tmp_path / "report.html").read_text("utf-8")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    _blind_test(server, page)
+
+
+def _blind_test(server: Server, page: Page) -> None:
+    """By mouse, over F5, by key, to the end."""
+    _menu(page, "Blind test")
+    _number(page, "Images to judge").fill("6")
+    _number(page, "Images to judge").press("Enter")
+    page.get_by_role("button", name="Begin", exact=True).click()
+    expect(page.get_by_text("Image 1 of 6")).to_be_visible(timeout=LONG)
+    page.get_by_test_id("stMain").get_by_role("button", name="Real").click()
+    expect(page.get_by_text("Image 2 of 6")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Image 2 of 6")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Answers as CSV")).to_have_count(0)
+    for number in range(2, 7):
+        expect(page.locator(f".st-key-answer-generated-{number}")).to_be_visible()
+        page.keyboard.press("2")
+    expect(page.get_by_role("button", name="Answers as CSV")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

@@ -18,7 +18,7 @@ from medgan.ui.evaluate_charts import embedding, intervals
 from medgan.ui.evaluate_compare import differences, table
 from medgan.ui.evaluate_networks import FEATURES, LPIPS, weights_folder
 from medgan.ui.evaluate_pictures import chosen_place, nearest
-from medgan.ui.evaluate_scorecard import _html
+from medgan.ui.evaluate_scorecard import _html, gathered, in_short
 from medgan.ui.jobs import Jobs
 from medgan.workspace import Workspace
 from tests.evaluation.made_up import EVIL, figures, hostile, report, write
@@ -243,3 +243,17 @@ def test_intervals_have_a_row_for_every_figure_that_has_a_value() -> None:
     chart = intervals(figures())
     assert len({trace.xaxis for trace in chart.data if trace.x[0] is not None}) == 6
     assert not [a for a in chart.layout.annotations if "CMMD" in a.text]
+
+
+def test_what_is_said_of_several_figures_is_said_once() -> None:
+    words = ["Only 36 real images: FID is rough below 50.", "Something else.", "Something else."]
+    words.append("Only 36 real images: KID is rough below 50.")
+    assert gathered(words) == ["Only 36 real images: FID, KID are rough below 50.", "Something else."]
+    assert gathered(words[:1]) == words[:1]
+
+
+def test_a_card_holds_whole_clauses() -> None:
+    assert in_short("Good.") == "Good."
+    long = "; ".join(f"figure {k} fails below a level that it has" for k in range(9)) + "."
+    assert in_short(long).endswith("it has …")
+    assert len(in_short(long)) < 180
