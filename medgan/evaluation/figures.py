@@ -64,13 +64,17 @@ def figure(
     noise: Found | None = None,
     less: float = 0.0,
     decided: str | None = None,
+    doubt: str | None = None,
 ) -> Figure:
     """The report's entry of the figure called `name`. `floor` and `noise` are the same figure for reals and
-    for noise; `less` is as in `level`, and `decided` is its level where another rule decides it."""
+    for noise; `less` is as in `level`, `decided` is its level where another rule decides it, and `doubt`
+    says why it can decide nothing here."""
     kind, result = KINDS[name], found.result
     low, high = (None, None) if result is None else (result.low, result.high)
     value = found.value
-    judged = None if value is None else decided or level(kind, value, low=low, high=high, less=less)
+    judged = None
+    if value is not None and doubt is None:
+        judged = decided or level(kind, value, low=low, high=high, less=less)
     return {
         "name": name,
         "part": kind.part,
@@ -90,7 +94,7 @@ def figure(
         "meaning": kind.meaning,
         "warn_at": kind.warn,
         "fail_at": kind.fail,
-        "warning": None if value is None else _few(kind, basis),
+        "warning": None if value is None else doubt or _few(kind, basis),
         "reason": found.reason,
         "level": judged,
     }

@@ -63,6 +63,10 @@ class Spool:
         self._file.truncate()
         self.count = 0
 
+    def close(self) -> None:
+        """Give the disk's room back."""
+        self._file.close()
+
     def read(self, start: int, count: int) -> np.ndarray:
         """Images `start` to `start + count`, `(count, H, W, C)`."""
         count = min(count, self.count - start)
@@ -83,6 +87,11 @@ class Judged(ABC):
     generator: nn.Module | None = None
     info: ModelInfo | None = None
     notes: Sequence[str] = ()
+    _spool: Spool
+
+    def close(self) -> None:
+        """Let the images go."""
+        self._spool.close()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -174,6 +183,7 @@ class OfFolder(Judged):
         self.labels = labels
         refused += len(chosen) - len(labels)
         if len(labels) < 2:
+            self.close()
             raise DataError(f"{folder} holds {len(labels)} images that can be used; give 2 or more.")
         content = _content_hash(self._spool)
         self.facts = {

@@ -11,6 +11,8 @@ from medgan.evaluation.words import number
 GOOD, WARN, FAIL, UNKNOWN = "good", "warn", "fail", "unknown"
 _SEVERITY = (GOOD, UNKNOWN, WARN, FAIL)
 _NAMED = 3
+HALF = 0.5
+"""Of the KID of blurred reals. KID is a squared distance, so this is 0.7 of the way to a heavy blur."""
 
 Figure = Mapping[str, Any]
 Verdict = dict[str, str]
@@ -38,10 +40,10 @@ def level(
 
 def kid_level(value: float, low: float, *, floor_high: float, blurred: float) -> str:
     """The level of KID, which has no scale of its own: `warn` where it is surely above what other real
-    images have, `fail` where it is also beyond real images that were blurred to 1/8."""
+    images have, `fail` where it is also beyond half of what real images blurred to 1/8 have."""
     if low <= max(0.0, floor_high):
         return GOOD
-    return FAIL if value > blurred else WARN
+    return FAIL if value > HALF * blurred else WARN
 
 
 def verdict(part: str, figures: Iterable[Figure]) -> Verdict:

@@ -9,10 +9,11 @@ import numpy as np
 from medgan.evaluation.case import Case
 from medgan.evaluation.encoded import Features, turned
 from medgan.evaluation.figures import Basis, Figure, Found, absent, attempt, figure
+from medgan.evaluation.kinds import REPEATS_FAIL
 from medgan.evaluation.membership import discriminator_scores
 from medgan.evaluation.pictures import CLOSEST
 from medgan.metrics.authenticity import authenticity, ct, membership_auc
-from medgan.metrics.copies import Pair, copies
+from medgan.metrics.copies import Pair, copies, repeats
 from medgan.metrics.neighbours import nearest_ratio
 
 
@@ -21,12 +22,13 @@ def memorisation(case: Case) -> tuple[list[Figure], list[Pair]]:
     found = _copies(case, case.pixels.generated)
     noise = _copies(case, case.pixels.noise).part("share")
     surely = found.result.heldout.low if found.result else 0.0
+    doubt = _few_different(case)
     pixels = case.basis(case.pixels, reals=len(case.reals.train))
     figures = [
         figure("copies", found.part("share"), pixels, floor=found.part("heldout"), noise=noise, less=surely),
         _nearest(case),
-        *_authenticity(case),
-        *_ct(case),
+        *_authenticity(case, doubt),
+        *_ct(case, doubt),
         _membership(case),
     ]
     return figures, list(found.result.pairs) if found.result else []
@@ -57,7 +59,7 @@ def _nearest(case: Case) -> Figure:
     return figure("nearest_ratio", found, case.basis(images), floor=1.0, noise=of(images.noise, 2))
 
 
-def _authenticity(case: Case) -> list[Figure]:
+def _authenticity(case: Case, doubt: str | None) -> list[Figure]:
     """The share in the network's features, and the difference to held-out images in these or in pixels:
     copies with noise hide from networks, mirrored ones from pixels."""
     both = [case.features, case.pixels]
@@ -82,17 +84,37 @@ def _authenticity(case: Case) -> list[Figure]:
             case.basis(both[worse]),
             floor=0.0,
             noise=noise[worse].part("difference"),
+            doubt=doubt,
         ),
     ]
 
 
-def _ct(case: Case) -> list[Figure]:
+def _few_different(case: Case) -> str | None:
+    """Tests by ranks take each image for one observation. Where most are near duplicates of others there are
+    few, and one that happens to lie close to a training image is counted a hundred times."""
+    images = case.pixels
+    found = attempt(
+        repeats, generated=images.generated, train=images.train, seed=case.seed, groups=case.reals.groups
+    )
+    if found.value is None or found.value <= REPEATS_FAIL:
+        return None
+    return f"{found.value:.0%} of the images are near duplicates of others, so this rests on few of them."
+
+
+def _ct(case: Case, doubt: str | None) -> list[Figure]:
     images = case.features
     found, noise = (attempt(ct, **_sets(images, some)) for some in (images.generated, images.noise))
     usual: dict[str, Any] = {"ct": 0.0, "ct_share": 0.5}
     fields = {"ct": "z", "ct_share": "share"}
     return [
-        figure(name, found.part(field), case.basis(images), floor=usual[name], noise=noise.part(field))
+        figure(
+            name,
+            found.part(field),
+            case.basis(images),
+            floor=usual[name],
+            noise=noise.part(field),
+            doubt=doubt,
+        )
         for name, field in fields.items()
     ]
 

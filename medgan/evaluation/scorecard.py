@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -110,7 +111,8 @@ def judge_model(
     few are held out; ConfigError for settings that cannot be; CheckpointError if it cannot be read."""
     settings.check()
     reals = read_reals(dataset, settings.split)
-    return _judge(OfModel(folder, dataset, settings.count), dataset, reals, settings, study, progress)
+    with closing(OfModel(folder, dataset, settings.count)) as judged:
+        return _judge(judged, dataset, reals, settings, study, progress)
 
 
 def judge_folder(
@@ -125,8 +127,8 @@ def judge_folder(
     settings.check()
     reals = read_reals(dataset, settings.split)
     report = partial(Watch(progress).report, "Reading images")
-    judged = OfFolder(folder, dataset, settings.count, seed=settings.seed, report=report)
-    return _judge(judged, dataset, reals, settings, study, progress)
+    with closing(OfFolder(folder, dataset, settings.count, seed=settings.seed, report=report)) as judged:
+        return _judge(judged, dataset, reals, settings, study, progress)
 
 
 def _judge(

@@ -32,7 +32,7 @@ def text_table(report: Report) -> str:
     return "\n".join(lines)
 
 
-_MEANING = "reals: the same figure for real images; noise: for uniform noise. * decides no verdict."
+_MEANING = "Beside each value, the same figure for real images and for noise. * decides no verdict."
 
 
 def _title(report: Report) -> str:

@@ -44,10 +44,10 @@ def test_what_held_out_images_surely_have_of_copies_is_taken_off() -> None:
     assert level(KINDS["copies"], 0.2, low=0.1, high=0.3, less=0.18) == "good"
 
 
-def test_kid_warns_above_what_reals_have_and_fails_beyond_blurred_reals() -> None:
+def test_kid_warns_above_what_reals_have_and_fails_halfway_to_blurred_reals() -> None:
     assert kid_level(0.3, 0.05, floor_high=0.1, blurred=0.5) == "good"
-    assert kid_level(0.3, 0.2, floor_high=0.1, blurred=0.5) == "warn"
-    assert kid_level(0.6, 0.5, floor_high=0.1, blurred=0.5) == "fail"
+    assert kid_level(0.3, 0.2, floor_high=0.1, blurred=0.7) == "warn"
+    assert kid_level(0.3, 0.2, floor_high=0.1, blurred=0.5) == "fail"
 
 
 def entries(**values: float | None) -> list[dict]:
@@ -81,6 +81,11 @@ def test_few_images_are_said_with_the_count_at_which_a_figure_means_something() 
     few = figure("fid_ratio", found, Basis(n=1000, reals=30, seed=0))
     assert few["warning"] == "Only 30 real images: FID ratio is rough below 50."
     assert figure("fid_ratio", found, BASIS)["warning"] is None
+
+
+def test_a_figure_that_rests_on_few_images_decides_nothing_and_says_so() -> None:
+    found = figure("ct", attempt(Estimate, -9.0, -9.0, -9.0, 200), BASIS, doubt="It rests on one image.")
+    assert (found["value"], found["level"], found["warning"]) == (-9.0, None, "It rests on one image.")
 
 
 def test_every_kind_belongs_to_a_part_and_says_what_it_means() -> None:

@@ -50,8 +50,8 @@ def check(bench: Bench, generator: Generator, deserved: dict[str, set[str]]) -> 
 
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    images = draw_set("dermoscopy", 340, seed=3, size=64)[0]
-    sets = Images(images[:140], images[140:240], images[240:])
+    images = draw_set("dermoscopy", 300, seed=3, size=64)[0]
+    sets = Images(images[:140], images[140:220], images[220:])
     return Bench(tmp_path_factory.mktemp("phantoms"), sets, features="random")
 
 
@@ -65,10 +65,10 @@ def isic(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     images = np.stack(
         [
             fit(next(iter(decode(records[k].read(), records[k].name).pictures)).image, 128, 3)
-            for k in order[:360]
+            for k in order[:320]
         ]
     )
-    sets = Images(images[:160], images[160:260], images[260:])
+    sets = Images(images[:160], images[160:240], images[240:])
     return Bench(tmp_path_factory.mktemp("isic"), sets, features="squeezenet", weights=home)
 
 
