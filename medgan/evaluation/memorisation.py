@@ -26,7 +26,7 @@ def memorisation(case: Case) -> tuple[list[Figure], list[Pair]]:
     pixels = case.basis(case.pixels, reals=len(case.reals.train))
     figures = [
         figure("copies", found.part("share"), pixels, floor=found.part("heldout"), noise=noise, less=surely),
-        _nearest(case),
+        _nearest(case, doubt),
         *_authenticity(case, doubt),
         *_ct(case, doubt),
         _membership(case),
@@ -49,14 +49,15 @@ def _sets(features: Features, generated: np.ndarray) -> dict[str, np.ndarray]:
     return {"generated": generated, "train": features.train, "heldout": features.heldout}
 
 
-def _nearest(case: Case) -> Figure:
+def _nearest(case: Case, doubt: str | None) -> Figure:
     images = case.features
 
     def of(generated: np.ndarray, resamples: int) -> Found:
         return attempt(nearest_ratio, **_sets(images, generated), seed=case.seed, resamples=resamples)
 
     found = of(images.generated, case.resamples)
-    return figure("nearest_ratio", found, case.basis(images), floor=1.0, noise=of(images.noise, 2))
+    noise = of(images.noise, 2)
+    return figure("nearest_ratio", found, case.basis(images), floor=1.0, noise=noise, doubt=doubt)
 
 
 def _authenticity(case: Case, doubt: str | None) -> list[Figure]:
@@ -90,8 +91,8 @@ def _authenticity(case: Case, doubt: str | None) -> list[Figure]:
 
 
 def _few_different(case: Case) -> str | None:
-    """Tests by ranks take each image for one observation. Where most are near duplicates of others there are
-    few, and one that happens to lie close to a training image is counted a hundred times."""
+    """All figures but copies take each image for one observation. Where most are near duplicates of others
+    there are few, and one that happens to lie close to a training image is counted a hundred times."""
     images = case.pixels
     found = attempt(
         repeats, generated=images.generated, train=images.train, seed=case.seed, groups=case.reals.groups

