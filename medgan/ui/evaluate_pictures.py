@@ -69,7 +69,7 @@ def embedding_map(report: Report, folder: Path) -> None:
 
 @st.fragment
 def _map(points: Sequence[Mapping[str, Any]], report: Report, folder: Path) -> None:
-    chart, beside = st.columns([3, 1], vertical_alignment="top")
+    chart, beside = st.columns([5, 2], vertical_alignment="top")
     chosen = chart.plotly_chart(
         embedding(points),
         key=f"map-{folder.name}",
