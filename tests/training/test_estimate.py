@@ -63,7 +63,7 @@ def test_more_memory_than_there_is_does_not_suffice(
     request_for: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "try_steps", lambda *_, **__: Trial(1.0, 10**12, 10**9, 1000))
-    monkeypatch.setattr(module, "smaller_batch_that_fits", lambda *_: 2)
+    monkeypatch.setattr(module, "smaller_batch_that_fits", lambda *_, **__: 2)
     assert not estimate(request_for()).memory_suffices
 
 
