@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 from medgan import __version__
 from medgan.arguments_studies import add_anomaly, add_usefulness
-from medgan.config import DEVICES, PRESETS, SIZES, STOP_ON
+from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
+from medgan.modalities import MODALITIES
 
 DEFAULT_PRESET = "demo"
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
@@ -75,6 +76,7 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub = command("generate", "generate images by seed")
     _add_model(sub)
     sub.add_argument("--seeds", default="0-63", help="for example 0-63 or 3,17,100-199 (default 0-63)")
+    sub.add_argument("--class", dest="label", help="of a class-conditional model: images of this class alone")
     sub.add_argument("--out", required=True, help="a new folder, or a file that ends in .zip")
 
     sub = command("evaluate", "judge a model, or a folder of images, against held-out images")
@@ -91,6 +93,11 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("target", nargs="?", help="pull: owner/name on the Hub; pack, card: a MODEL")
     sub.add_argument("--revision", help="pull: branch, tag or commit")
     sub.add_argument("--out", help="pack: the new model folder")
+    sub.add_argument(
+        "--with-discriminator",
+        action="store_true",
+        help="pack: also what others need for --init; it may tell who was trained on",
+    )
     sub.add_argument("--report", help="card: the evaluation whose figures go into the card")
     sub.add_argument("--note", default="", help="card: a sentence on the training images and their licence")
     return parser
@@ -107,6 +114,13 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     goal.add_argument("--iterations", type=int, help="train for so many steps in all")
     goal.add_argument("--minutes", type=float, help="train for so long in all, over all resumes")
     add("--batch-size", type=int, help="instead of the preset's")
+    add(
+        "--augment",
+        choices=AUGMENT,
+        help="how the discriminator sees images changed: for a modality, auto (the data set's) or none",
+    )
+    add("--conditional", action="store_true", help="learn the classes apart, so that each can be asked for")
+    add("--init", metavar="MODEL", help="begin with the weights of this model instead of with nothing")
     add("--seed", type=int, help="seed of weights, order and latents (default 0)")
     add("--stop-on", choices=STOP_ON, help="kid: end when held-out images get no nearer; never (preset's)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
@@ -163,6 +177,7 @@ def _add_source(parser: argparse.ArgumentParser, before: str = "") -> None:
 def _add_intake(parser: argparse.ArgumentParser) -> None:
     """What decides how images are read, judged and divided; the words are checked where they are used."""
     add = parser.add_argument
+    add("--modality", help=f"what the images show: {', '.join(MODALITIES)} (default: other)")
     add("--labels", metavar="CSV", help="classes from a table: file,label[,patient] (default: folder names)")
     add("--size", type=int, default=128, choices=SIZES, help="pixels a side (default 128)")
     add("--fit", default="crop", help="crop (the paper's), pad or squash (default crop)")

@@ -103,7 +103,7 @@ def _draw(options: argparse.Namespace, out: Path, progress: Progress) -> Any:
         progress=lambda done, total: progress("Drawing", done, total),
     )
     name = options.name or out.name
-    return store(images, labels, out, name=name, split=options.split, seed=options.seed)
+    return store(images, labels, out, name=name, split=options.split, seed=options.seed, modality=kind)
 
 
 def _local(options: argparse.Namespace, progress: Progress) -> tuple[list[Path], str]:
@@ -155,7 +155,8 @@ def _found(sources: Sequence[Path], note: str, limits: Limits, labels: str | Non
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(**{setting.name: getattr(options, setting.name) for setting in fields(Settings)})
+    values = {setting.name: getattr(options, setting.name) for setting in fields(Settings)}
+    return Settings(**{name: value for name, value in values.items() if value is not None})
 
 
 def _limits(options: argparse.Namespace) -> Limits:

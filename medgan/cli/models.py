@@ -43,7 +43,7 @@ def _pack(options: argparse.Namespace) -> dict[str, str]:
     model = _target(options, "the run: python -m medgan models pack RUN --out FOLDER")
     if not options.out:
         raise DataError("Say where to: python -m medgan models pack RUN --out FOLDER.")
-    folder = pack(model_folder(model), Path(options.out))
+    folder = pack(model_folder(model), Path(options.out), discriminator=options.with_discriminator)
     say(f"Packed as {folder}")
     return {"folder": str(folder)}
 

@@ -123,34 +123,43 @@ def _goal(options: argparse.Namespace) -> dict[str, Any]:
 
 def _request(options: argparse.Namespace) -> Request:
     from medgan.data.dataset import Dataset
-    from medgan.training.request import Request
+    from medgan.runs.info import read_info
+    from medgan.training.beginning import model_like
+    from medgan.training.request import Request, classes_of
 
     data = Dataset(options.dataset)
     name = options.preset or DEFAULT_PRESET
     model_changes, train_changes = parse_changes(options.set)
-    for key in ("batch_size", "seed", "stop_on"):
+    for key in ("batch_size", "seed", "stop_on", "augment"):
         if getattr(options, key) is not None:
             train_changes.setdefault(key, getattr(options, key))
     model, config = preset(name).for_data(channels=data.channels, size=data.size)
     goal = {key: train_changes.pop(key) for key in GOALS if key in train_changes} | _goal(options)
+    model = replace(model, **model_changes)
+    if options.conditional:
+        model = replace(model, classes=classes_of(data))
+    init = model_folder(options.init) if options.init else None
+    if init:
+        model = model_like(read_info(init), model, options.init)
     return Request(
         dataset=Path(options.dataset),
         run=Path(options.run or "run"),
         preset=name,
-        model=replace(model, **model_changes),
+        model=model,
         train=replace(config, **train_changes).with_goal(goal),
         device=options.device,
         devices=options.devices or 1,
+        init=init,
     )
 
 
 def _refuse_new_settings(options: argparse.Namespace) -> None:
     given = [
         f"--{key.replace('_', '-')}"
-        for key in ("preset", "batch_size", "seed", "stop_on")
+        for key in ("preset", "batch_size", "seed", "stop_on", "augment", "init")
         if getattr(options, key) is not None
     ]
-    given += ["--set"] if options.set else []
+    given += [f"--{key}" for key in ("set", "conditional") if getattr(options, key)]
     if given:
         raise ConfigError(
             f"A run that goes on keeps its settings; leave {' and '.join(given)} away, or start a new run."
@@ -186,12 +195,16 @@ def _estimate(options: argparse.Namespace) -> dict[str, Any]:
 def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Generate images by seed into a folder or ZIP."""
     from medgan.generation.export import export, only_class, parse_seeds
+    from medgan.generation.sampling import OfClass
     from medgan.runs.checkpoint import load_generator
     from medgan.runs.info import model_sha256
 
     seeds = parse_seeds(options.seeds)
     folder = model_folder(options.model)
     generator, info = load_generator(folder)
+    label = options.label or only_class(info.about)
+    if options.label and options.label != only_class(info.about):
+        generator = OfClass(generator, options.label)
     sha256 = model_sha256(folder)
     name = str(info.about.get("name") or folder.name)
     with Bar("image") as bar:
@@ -201,7 +214,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
             Path(options.out),
             model=name,
             sha256=sha256,
-            label=only_class(info.about),
+            label=label,
             progress=bar.update,
         )
     say(f"{len(seeds)} images of {name} in {out}")

@@ -20,6 +20,7 @@ import numpy as np
 
 from medgan.data.split import PARTS, TEST
 from medgan.errors import DataError
+from medgan.modalities import MODALITIES, OTHER
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -77,6 +78,12 @@ class Dataset:
     def size(self) -> int:
         """Height and width in pixels."""
         return int(self.info["size"])
+
+    @property
+    def modality(self) -> str:
+        """What its images show, a name of `medgan.modalities`; `other` where nobody said."""
+        found = str(self.info.get("settings", {}).get("modality", OTHER))
+        return found if found in MODALITIES else OTHER
 
     @cached_property
     def images(self) -> np.ndarray:

@@ -26,6 +26,7 @@ from medgan.data.survey import Look, Progress, leave_out, survey, survey_arrays
 from medgan.data.workers import processes
 from medgan.errors import DataError
 from medgan.files import beside, sweep, write_folder
+from medgan.modalities import OTHER
 
 USUAL = Settings()
 SPOOL = "prepared-pixels"
@@ -76,12 +77,14 @@ def store(
     name: str,
     split: str = Settings.split,
     seed: int = 0,
+    modality: str = OTHER,
 ) -> Dataset:
     """Write images that exist as uint8 `(N, H, W, C)` (the phantoms) as a data set."""
     settings = Settings(
         size=images.shape[1],
         split=split,
         seed=seed,
+        modality=modality,
         duplicates="keep",
         near="keep",
         conflicts="keep",

@@ -15,6 +15,7 @@ from medgan.data.split import Fractions, parse_split
 from medgan.data.window import parse_window
 from medgan.errors import DataError
 from medgan.images import FITS
+from medgan.modalities import MODALITIES, OTHER
 
 COLOURS = ("auto", "rgb", "grey")
 REDUCE = 2
@@ -40,6 +41,7 @@ class Settings:
     near: str = "keep"
     conflicts: str = "drop"
     seed: int = 0
+    modality: str = OTHER
     exclude: tuple[str, ...] = ()
     """Pictures (or all of a file) that the user leaves out, by the names that the report gives them."""
 
@@ -51,6 +53,7 @@ class Settings:
         _one_of("--size", self.size, SIZES)
         _one_of("--fit", self.fit, FITS)
         _one_of("--color", self.colour, COLOURS)
+        _one_of("--modality", self.modality, MODALITIES)
         for name in ("duplicates", "near", "conflicts"):
             _one_of(f"--{name}", getattr(self, name), ("drop", "keep"))
         if self.seed < 0:

@@ -12,7 +12,7 @@ import torch
 from medgan.evaluation.case import Case
 from medgan.evaluation.encoded import KEPT
 from medgan.evaluation.figures import Basis, Figure, Found, absent, attempt, figure
-from medgan.generation.sampling import BATCH, latents_of
+from medgan.generation.sampling import BATCH, labels_of, latents_of
 from medgan.images import to_float, to_uint8
 from medgan.metrics import lpips_net
 from medgan.metrics.copies import repeats
@@ -126,11 +126,14 @@ def _paths(case: Case) -> Found:
     walks = torch.cat(
         [first + shares * (last - first) for first, last in zip(ends[::2], ends[1::2], strict=True)]
     )
+    labels: tuple[torch.Tensor, ...] = ()
+    if classes := getattr(generator, "classes", ()):  # a path stays in its class
+        labels = (labels_of(range(0, 2 * PATHS, 2), classes).repeat_interleave(STEPS),)
 
     @torch.inference_mode()
     def images() -> Iterator[np.ndarray]:
         for start in range(0, len(walks), BATCH):
-            yield to_uint8(generator(walks[start : start + BATCH]))
+            yield to_uint8(generator(*(inputs[start : start + BATCH] for inputs in (walks, *labels))))
 
     key = f"{case.judged.key} paths {PATHS} {STEPS}"
     advance = case.watch.counter("Paths", len(walks))

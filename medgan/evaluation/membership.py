@@ -6,16 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from medgan.errors import CheckpointError, MetricError
 from medgan.images import to_float
-from medgan.models.build import build_discriminator
-from medgan.runs.checkpoint import load_into
-from medgan.runs.info import read_info
+from medgan.runs.discriminator import has_discriminator, load_discriminator
 
-TENSORS, PREFIX = "training.safetensors", "discriminator."
 BATCH = 16
 
 
@@ -39,18 +35,12 @@ def discriminator_scores(
 
 
 def _load(folder: Path) -> nn.Module:
-    path = folder / TENSORS
-    if not path.is_file():
+    if not has_discriminator(folder):
         raise MetricError("The model comes without a discriminator, as models that are handed on should.")
     try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118
-            tensors = {name.removeprefix(PREFIX): file.get_tensor(name) for name in names}
-        network = build_discriminator(read_info(folder).model)
-        load_into(network, tensors, source=f"{folder.name}/{TENSORS} (discriminator)")
-    except (SafetensorError, OSError, CheckpointError) as error:
+        network = load_discriminator(folder)
+    except CheckpointError as error:
         raise MetricError(f"The discriminator in {folder.name} cannot be read: {error}") from error
-    network.eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train()

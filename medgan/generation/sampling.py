@@ -20,6 +20,8 @@ from medgan.images import to_uint8
 BATCH = 8
 """Seeds computed together; the last batch is filled up, so that its shape is the same."""
 MAX_SEED = 2**31 - 1
+_LABEL = 7
+"""Keeps the draw of a seed's class apart from other draws by the same seed."""
 
 
 def latents_of(seeds: Sequence[int], size: int) -> Tensor:
@@ -29,6 +31,48 @@ def latents_of(seeds: Sequence[int], size: int) -> Tensor:
             raise ConfigError(f"Seed {seed} is not possible; seeds are 0 to {MAX_SEED}.")
     rows = [torch.randn(size, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
     return torch.stack(rows) if rows else torch.empty(0, size)
+
+
+def labels_of(seeds: Sequence[int], classes: Sequence[tuple[str, int]]) -> Tensor:
+    """`(len(seeds),)`: which of `classes` (names and numbers of images) an image of each seed is of where
+    nobody chose: as often as in the training set, and always the same for a seed."""
+    shares = np.cumsum([count for _, count in classes]) / sum(count for _, count in classes)
+    drawn = [np.random.default_rng([_LABEL, int(seed)]).random() for seed in seeds]
+    return torch.from_numpy(np.searchsorted(shares[:-1], drawn, side="right"))
+
+
+class OfClass(nn.Module):
+    """A class-conditional generator that makes images of one class. ConfigError listing the classes if it
+    knows no such one."""
+
+    def __init__(self, generator: nn.Module, label: str) -> None:
+        super().__init__()
+        names = class_names(generator)
+        if label not in names:
+            known = f"it knows {', '.join(names)}" if names else "it was not trained on classes apart"
+            raise ConfigError(f"The model cannot make {label!r} on its own; {known}.")
+        self.generator, self.label = generator, names.index(label)
+        self.latent, self.classes = generator.latent, ()
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """`(N, latent)` to `(N, C, S, S)` in [-1, 1]."""
+        labels = torch.full((len(latents),), self.label, device=latents.device)
+        images: Tensor = self.generator(latents, labels)
+        return images
+
+
+def class_names(generator: nn.Module) -> list[str]:
+    """The classes that the generator can be asked for; empty where it tells none apart."""
+    return [name for name, _ in getattr(generator, "classes", ())]
+
+
+def inputs_of(generator: nn.Module, seeds: Sequence[int]) -> tuple[Tensor, ...]:
+    """What `generator` takes to make the images of `seeds`: latents, and labels where it tells classes apart;
+    on its device."""
+    device = next(generator.parameters()).device
+    latents = latents_of(seeds, int(generator.latent)).to(device)  # type: ignore[arg-type]
+    classes: Sequence[tuple[str, int]] = getattr(generator, "classes", ())
+    return (latents, labels_of(seeds, classes).to(device)) if classes else (latents,)
 
 
 def sample(generator: nn.Module, seeds: Sequence[int]) -> np.ndarray:
@@ -43,11 +87,10 @@ def sample(generator: nn.Module, seeds: Sequence[int]) -> np.ndarray:
 @torch.inference_mode()
 def sample_batches(generator: nn.Module, seeds: Sequence[int]) -> Iterator[np.ndarray]:
     """As `sample`, `BATCH` images at a time, for counts that do not fit into memory."""
-    device = next(generator.parameters()).device
     for start in range(0, len(seeds), BATCH):
         chunk = list(seeds[start : start + BATCH])
-        latents = latents_of(chunk + [chunk[-1]] * (BATCH - len(chunk)), int(generator.latent))  # type: ignore[arg-type]
-        yield to_uint8(generator(latents.to(device)))[: len(chunk)]
+        filled = chunk + [chunk[-1]] * (BATCH - len(chunk))
+        yield to_uint8(generator(*inputs_of(generator, filled)))[: len(chunk)]
 
 
 @torch.no_grad()
@@ -66,8 +109,7 @@ def with_standing_statistics(generator: nn.Module, batch_size: int, batches: int
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches that follow
     copied.train()
-    device = next(copied.parameters()).device
     for k in range(batches):
         seeds = range(MAX_SEED - (k + 1) * batch_size, MAX_SEED - k * batch_size)  # seldom asked for
-        copied(latents_of(seeds, int(copied.latent)).to(device))  # type: ignore[arg-type]
+        copied(*inputs_of(copied, seeds))
     return copied.eval()

@@ -5,21 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
+
 from medgan.errors import DataError
 from medgan.evaluation.table import cell
 from medgan.files import write_bytes, write_folder
 from medgan.generation.sampling import sample
 from medgan.images import grid, png
-from medgan.runs.checkpoint import load_generator, save_model
+from medgan.runs.checkpoint import halved, load_generator, save_model
+from medgan.runs.discriminator import ALONE, discriminator_state
 from medgan.runs.info import CARD, ModelInfo, model_sha256, read_info
 
 SAMPLES = "samples.png"
 SHEET = range(16)
 
 
-def pack(model: Path, out: Path) -> Path:
-    """Write the new model folder `out` from the model folder `model` (a checkpoint of a run): fp16
-    weights, samples and a card without figures. DataError if `out` exists."""
+def pack(model: Path, out: Path, *, discriminator: bool = False) -> Path:
+    """Write the new model folder `out` from the model folder `model` (a checkpoint of a run): fp16 weights,
+    samples and a card without figures; with `discriminator` that too, as a file of its own from which others
+    can train on. DataError if `out` exists, CheckpointError if there is no discriminator."""
     if out.exists():
         raise DataError(f"{out} exists already; choose another folder.")
     generator, info = load_generator(model)
@@ -27,6 +31,8 @@ def pack(model: Path, out: Path) -> Path:
 
     def fill(folder: Path) -> None:
         save_model(folder, generator, info, half=True)
+        if discriminator:
+            save_file(halved(discriminator_state(model)), folder / ALONE)
         packed, _ = load_generator(folder)  # the sheet shows the fp16 weights that others will load
         (folder / SAMPLES).write_bytes(png(grid(sample(packed, SHEET), columns=8)))
         (folder / CARD).write_text(card(info, None), "utf-8")

@@ -48,6 +48,21 @@ class Up(nn.ConvTranspose2d):
         return image.contiguous(memory_format=torch.channels_last)
 
 
+class ResizeUp(nn.Conv2d):
+    """Twice the size by repeating each place, then a 3x3 convolution, no bias: `(N, in, h, w)` to
+    `(N, out, 2h, 2w)`. Every place is reached by as many weights as any other, so there is no grid."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same sums as one transposed 4x4 convolution of the small image: less than half the work."""
+        w = F.pad(self.weight, (1, 1, 1, 1))
+        summed = w[..., 1:, 1:] + w[..., 1:, :-1] + w[..., :-1, 1:] + w[..., :-1, :-1]
+        kernel = summed.flip(2, 3).transpose(0, 1).contiguous()
+        return F.conv_transpose2d(x, kernel, stride=2, padding=1)
+
+
 def _faster_as_matmul(layer: Down | Up, x: Tensor, positions: int) -> bool:
     """Few positions under many weights (the stages next to 4x4), in bfloat16 on a CPU.
 

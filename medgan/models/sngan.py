@@ -64,6 +64,10 @@ class Discriminator(nn.Module):
         self.apply(dcgan_init)
         wrap_spectral_norm(self.main)
 
+    def judges(self, images: Tensor, labels: None = None) -> tuple[Tensor, ...]:
+        """The logits of its only judge."""
+        return (self(images),)
+
     def forward(self, images: Tensor) -> Tensor:
         """`(N, C, S, S)` in [-1, 1] to logits `(N,)`; above 0 means "real"."""
         logits: Tensor = self.main(images)

@@ -34,9 +34,12 @@ def save_model(folder: Path, generator: nn.Module, info: ModelInfo, *, half: boo
     `half` stores convolution weights as fp16; batch norm stays fp32, whose variances fp16 would round.
     """
     state = network_state(generator)
-    if half:
-        state = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in state.items()}
-    write_model(folder, state, info)
+    write_model(folder, halved(state) if half else state, info)
+
+
+def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same with matrices and kernels as fp16, all else as it is."""
+    return {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in state.items()}
 
 
 def write_model(folder: Path, state: Mapping[str, Tensor], info: ModelInfo) -> None:

@@ -15,10 +15,8 @@ from medgan.config import ModelConfig
 from medgan.errors import CheckpointError, ConfigError, Interrupted
 from medgan.images import to_float, to_uint8
 from medgan.metrics.anomaly import residual
-from medgan.models.build import build_discriminator
 from medgan.models.encoder import Encoder, Features, build_encoder
-from medgan.runs.checkpoint import load_into, read_tensors
-from medgan.training.saving import TENSORS
+from medgan.runs.discriminator import has_discriminator, load_discriminator
 
 BATCH = 16
 LEARNING_RATE, BETAS = 2e-4, (0.5, 0.999)
@@ -60,22 +58,14 @@ class Judge:
         )
 
 
-def discriminator_features(folder: Path, config: ModelConfig) -> Features | None:
+def discriminator_features(folder: Path) -> Features | None:
     """The features of a checkpoint's discriminator; None where the folder holds none (a packed model)."""
-    if not (folder / TENSORS).is_file():
+    if not has_discriminator(folder):
         return None
     try:
-        tensors = read_tensors(folder / TENSORS)
-        own = {
-            key.removeprefix("discriminator."): value
-            for key, value in tensors.items()
-            if key.startswith("discriminator.")
-        }
-        network = build_discriminator(config)
-        load_into(network, own, source=f"{folder.name}/{TENSORS} (discriminator)")
+        return Features(load_discriminator(folder))
     except (CheckpointError, ConfigError):
         return None  # pixels alone then, which the result says
-    return Features(network.eval().requires_grad_(False))
 
 
 def train_encoder(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medgan.images import to_float
 
-ORDER, LATENTS = 0, 1  # independent random streams
+ORDER, LATENTS, CHANCE = 0, 1, 2  # independent random streams
 
 
 class Batches:
@@ -50,6 +50,15 @@ class Batches:
 
 def latents(seed: int, step: int, count: int, size: int) -> Tensor:
     """Training latents `(count, size)` of step `step`, N(0, 1), on the CPU."""
-    state = np.random.SeedSequence([seed, LATENTS, step]).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
-    return torch.randn(count, size, generator=generator)
+    return torch.randn(count, size, generator=_stream(seed, LATENTS, step))
+
+
+def chances(seed: int, step: int, count: int, size: int) -> Tensor:
+    """Uniform numbers `(count, 2, size)` for the augmentation of the real and the generated images of step
+    `step`, in [0, 1), on the CPU."""
+    return torch.rand(count, 2, size, generator=_stream(seed, CHANCE, step))
+
+
+def _stream(seed: int, which: int, step: int) -> torch.Generator:
+    state = np.random.SeedSequence([seed, which, step]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -49,30 +49,28 @@ class GraphedStep:
         self._warm = 0
         self._buffers = _Buffers([])
         self._recording: Recording | None = None
-        self._inputs: tuple[Tensor, Tensor] | None = None
+        self._inputs: dict[str, Any] = {}
         self._result: StepResult | None = None
 
-    def __call__(self, real: Tensor, latents: Tensor, weight: float = 1.0) -> StepResult:
+    def __call__(self, real: Tensor, latents: Tensor, weight: float = 1.0, **more: Tensor) -> StepResult:
         """As `GanStep`, for one process alone. The result is good until the next call."""
+        given: dict[str, Any] = {"real": real, "latents": latents, **more}
         whole = len(real) == self.size
         if whole and self._recording is None and not self.note and self._warm >= WARM_UP:
-            self._begin(real, latents)
-        if not whole or self._recording is None or self._inputs is None or self._result is None:
+            self._begin(given)
+        if not whole or self._recording is None or self._result is None:
             self._warm += 1
             with self._recorder.aside():
-                result = self.step(real, latents, weight)
+                result = self.step(**given)
                 self._buffers.put_back()
             return result
-        for place, given in zip(self._inputs, (real, latents), strict=True):
-            place.copy_(given)
+        for name, place in self._inputs.items():
+            place.copy_(given[name])
         self._recording.replay()
         return self._result
 
-    def _begin(self, real: Tensor, latents: Tensor) -> None:
-        self._inputs = (
-            real.contiguous(memory_format=torch.channels_last).clone(),
-            latents.clone(),
-        )
+    def _begin(self, given: dict[str, Any]) -> None:
+        self._inputs = {name: value.clone() for name, value in given.items()}
         self._buffers = _Buffers(list(self.step.networks().values()))
         try:
             self._recording = self._recorder.record(self._once)
@@ -84,9 +82,8 @@ class GraphedStep:
             self.note = f"It trains without a CUDA graph, more slowly, since recording one failed ({reason})."
 
     def _once(self) -> None:
-        if self._inputs is not None:
-            self._result = self.step(*self._inputs)
-            self._buffers.put_back()
+        self._result = self.step(**self._inputs)
+        self._buffers.put_back()
 
 
 class _Buffers:

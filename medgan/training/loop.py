@@ -16,6 +16,7 @@ from medgan.errors import MedGANError, RunError
 from medgan.runs.queue import Ticket
 from medgan.runs.record import PAUSED, QUEUED, STARTING, STOPPED, Run, Status, step_of
 from medgan.training import failures
+from medgan.training.bodies import obtain
 from medgan.training.desk import Desk
 from medgan.training.devices import (
     choose_precision,
@@ -126,7 +127,12 @@ def _train_or_explain(
 def _set(run: Run, request: Request, desk: Desk, together: Together) -> Setting:
     leave_a_core(together.count)
     desk.say(STARTING, "Loading the images.")
-    request, data, images = prepare(run, replace(request, devices=together.count))
+    request = replace(request, devices=together.count)
+    without = ""
+    if not request.resume:
+        model, without = obtain(request.model, partial(desk.say, STARTING))
+        request = replace(request, model=model)
+    request, data, images = prepare(run, request)
     wanted = str(together.device.type if together.device else request.device or "auto")
     device, note = find_device(wanted, before=desk.status.device)
     precision = choose_precision(request.train.precision, device)
@@ -135,6 +141,7 @@ def _set(run: Run, request: Request, desk: Desk, together: Together) -> Setting:
         devices=together.count,
         precision=str(precision).removeprefix("torch."),
     )
+    note = " ".join(filter(None, [note, without]))
     return Setting(run, request, data, images, device, precision, note, together)
 
 

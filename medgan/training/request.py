@@ -16,6 +16,8 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError, RunError
+from medgan.modalities import AUTO
+from medgan.runs.info import model_sha256, read_info
 from medgan.runs.record import Run
 
 
@@ -23,7 +25,7 @@ from medgan.runs.record import Run
 class Request:
     """What to train. With `resume`, the run folder's own settings count, but for the goal where `train`
     gives one other than `epochs`. `device` of None is the run's own, or `auto`; `devices` says how many
-    processes train together."""
+    processes train together; `init` is the model folder whose weights a new run begins with."""
 
     dataset: Path
     run: Path
@@ -33,6 +35,7 @@ class Request:
     device: str | None = None
     resume: bool = False
     devices: int = 1
+    init: Path | None = None
 
 
 def settings_of(run: Run) -> dict[str, Any]:
@@ -58,9 +61,42 @@ def prepare(run: Run, request: Request) -> tuple[Request, Dataset, np.ndarray]:
         raise DataError(f"{data.name} does not have the model's channels and size; prepare it again.")
     if not len(images):
         raise DataError(f"{data.name} has no images for training; prepare it again.")
-    request = replace(request, device=request.device or "auto")
+    request = replace(request, device=request.device or "auto", train=_fitting(request.train, data))
     run.create(_config(request, data, images))
     return request, data, images
+
+
+def labels_of(data: Dataset, model: ModelConfig) -> np.ndarray | None:
+    """The class of each training image as its number among `model.classes`, `(n,)`; None where the model
+    tells none apart. DataError naming a class that the model does not know."""
+    if not model.classes:
+        return None
+    numbers = {name: k for k, (name, _) in enumerate(model.classes)}
+    rows = zip(data.column("class"), data.column("split"), strict=True)
+    labels = [name for name, split in rows if split == TRAIN]
+    if unknown := sorted(set(labels) - set(numbers)):
+        raise DataError(f"{data.name} has images of {unknown[0]!r}, a class that the model does not know.")
+    return np.array([numbers[name] for name in labels])
+
+
+def classes_of(data: Dataset) -> tuple[tuple[str, int], ...]:
+    """The classes that a class-conditional model of this set tells apart, with their numbers of training
+    images. DataError where there are not two."""
+    known = data.info["classes"]
+    counts = tuple((name, int(parts.get(TRAIN, 0))) for name, parts in known.items() if parts.get(TRAIN))
+    if len(counts) < 2 or not all(name for name, _ in counts):
+        raise DataError(
+            f"{data.name} has no two classes to train on, which a class-conditional model needs; prepare it "
+            "from folders named after classes or with a table of labels, or leave --conditional away."
+        )
+    return counts
+
+
+def _fitting(train: TrainConfig, data: Dataset) -> TrainConfig:
+    """The settings with the augmentation that the data set's modality asks for, where they leave it open."""
+    if train.augment != AUTO:
+        return train
+    return replace(train, augment=data.modality)
 
 
 def _open(run: Run, request: Request) -> Dataset:
@@ -97,6 +133,7 @@ def _go_on(run: Run, request: Request, saved: dict[str, Any], data: Dataset, ima
         model=ModelConfig.from_json(saved["model"]),
         train=train,
         device=request.device or str(saved.get("device", "auto")),
+        init=Path(saved["init"]["path"]) if saved.get("init") else None,
     )
 
 
@@ -105,6 +142,14 @@ def digest(images: np.ndarray) -> str:
     sha = hashlib.sha256(repr(images.shape).encode())
     sha.update(np.ascontiguousarray(images).data)
     return sha.hexdigest()
+
+
+def _origin(folder: Path | None) -> dict[str, str] | None:
+    """Which model a run begins with, for its record."""
+    if folder is None:
+        return None
+    name = str(read_info(folder).about.get("name") or folder.name)
+    return {"name": name, "path": str(folder.resolve()), "sha256": model_sha256(folder)}
 
 
 def _config(request: Request, data: Dataset, images: np.ndarray) -> dict[str, Any]:
@@ -122,6 +167,7 @@ def _config(request: Request, data: Dataset, images: np.ndarray) -> dict[str, An
             "splits": data.info["splits"],
             "classes": data.info["classes"],
         },
+        "init": _origin(request.init),
         "versions": {"medgan": __version__, "torch": torch.__version__},
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

@@ -12,7 +12,7 @@ from medgan import __version__
 from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, TRAIN, VALIDATION
 from medgan.runs.record import Run
-from medgan.training.request import Request
+from medgan.training.request import Request, labels_of
 from medgan.training.together import ALONE, Together
 
 
@@ -30,6 +30,11 @@ class Setting:
     note: str
     together: Together = ALONE
 
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The class of each of `images` by number, `(N,)`; None where the model tells none apart."""
+        return labels_of(self.data, self.request.model)
+
     def about(self, done: int, images_seen: int) -> dict[str, Any]:
         """What a model of step `done` says of itself."""
         data, splits = self.data, self.data.info["splits"]
@@ -39,8 +44,10 @@ class Setting:
             "step": done,
             "images_seen": images_seen,
             "train": self.request.train.to_json(),
+            "init": self.run.config().get("init"),
             "dataset": {
                 "name": data.name,
+                "modality": data.modality,
                 "train": splits.get(TRAIN, 0),
                 "heldout": splits.get(VALIDATION, 0) + splits.get(TEST, 0),
                 "classes": data.info["classes"],

@@ -9,8 +9,12 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from medgan.config import ModelConfig, TrainConfig
+from medgan.modalities import OFF, modality
 from medgan.models.build import build_discriminator, build_generator
-from medgan.training.losses import discriminator_loss, generator_loss
+from medgan.training.augment import STRONGEST, Augmentation
+from medgan.training.average import Average, Strength
+from medgan.training.bodies import body_of
+from medgan.training.losses import loss_before_judges, loss_of_judges
 from medgan.training.together import ALONE, Together, share_batch_norm
 
 
@@ -40,27 +44,47 @@ class GanStep:
         self.precision = precision
         self.together = together
         self.generator = self._place(build_generator(model, train.seed))
-        self.discriminator = self._place(build_discriminator(model, train.seed + 1))
+        self.discriminator = self._place(build_discriminator(model, train.seed + 1, body_of(model)))
         self.optimizer_g = _adam(self.generator, train)
         self.optimizer_d = _adam(self.discriminator, train)
-        self.ema: nn.Module | None = None  # an average of the generator, where a preset wants one
+        self.average = Average(self.generator, 1000 * train.ema_kimg) if train.ema_kimg else None
+        self.augmentation: Augmentation | None = None
+        self.strength: Strength | None = None
+        if train.augment != OFF:
+            self.augmentation = Augmentation(modality(train.augment))
+            self.strength = Strength(STRONGEST, device)
 
-    def __call__(self, real: Tensor, latents: Tensor, weight: float = 1.0) -> StepResult:
-        """One update of each network from real images `(N, C, S, S)`, float in [-1, 1], and latents
-        `(N, latent)`, both on the device. `weight` multiplies the figures where these are this process's
+    def __call__(
+        self,
+        real: Tensor,
+        latents: Tensor,
+        weight: float = 1.0,
+        *,
+        draws: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> StepResult:
+        """One update of each network from real images `(N, C, S, S)`, float in [-1, 1], and latents `(N,
+        latent)`, both on the device. `draws` `(N, 2, DRAWS)` are for the augmentation of real and generated
+        images, `labels` `(N,)` their classes. `weight` multiplies the figures where these are this process's
         part of a batch (`Together.weight`)."""
-        real = real.contiguous(memory_format=torch.channels_last)
         with self.together.at_work():
             with self.autocast():
-                fake = self.generator(latents)
-            loss_d, *scores = self._update_discriminator(real, fake.detach(), weight)
-            loss_g = self._update_generator(fake, weight)
-        return StepResult(loss_d, loss_g, scores[0] * weight, scores[1] * weight)
+                fake = self.generator(latents) if labels is None else self.generator(latents, labels)
+            if self.augmentation is not None and self.strength is not None and draws is not None:
+                real = self.augmentation(real, draws[:, 0], self.strength.value)
+                fake = self.augmentation(fake, draws[:, 1], self.strength.value)
+            real, fake = (x.contiguous(memory_format=torch.channels_last) for x in (real, fake))
+            result = self._update_discriminator(real, fake.detach(), labels, weight)
+            loss_g = self._update_generator(fake, labels, weight)
+            if self.average is not None:
+                self.average.follow(self.generator, self._images(real, weight))
+        return StepResult(result[0], loss_g, result[1] * weight, result[2] * weight)
 
     def networks(self) -> dict[str, nn.Module]:
-        """All networks that a checkpoint holds, by name."""
+        """All networks that a checkpoint holds, by name, and what else changes with every step."""
         networks = {"generator": self.generator, "discriminator": self.discriminator}
-        return networks | {"ema": self.ema} if self.ema is not None else networks
+        more = {"ema": self.average, "strength": self.strength}
+        return networks | {name: module for name, module in more.items() if module is not None}
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Both optimisers by name."""
@@ -68,7 +92,7 @@ class GanStep:
 
     def sampler(self) -> nn.Module:
         """The network to sample from: the average where there is one, else the generator."""
-        return self.ema if self.ema is not None else self.generator
+        return self.average.network if self.average is not None else self.generator
 
     def autocast(self) -> torch.autocast:
         """The precision context of the forward passes; losses are computed in fp32 outside it."""
@@ -76,35 +100,46 @@ class GanStep:
         return torch.autocast(self.device.type, self.precision if low else None, enabled=low)
 
     def _update_discriminator(
-        self, real: Tensor, fake: Tensor, weight: float
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, weight: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         self.optimizer_d.zero_grad(set_to_none=True)
         # Real and fake pass apart, as in the paper: batch norm then sees them apart. One cached
         # spectral norm serves both passes, which is why their losses must be one sum.
         with self.autocast(), parametrize.cached():
-            real_logits = self.discriminator(real)
-            fake_logits = self.discriminator(fake)
-        loss = discriminator_loss(real_logits, fake_logits) * weight
+            of_real = self._judged(real, labels)
+            of_fake = self._judged(fake, labels)
+        loss = loss_of_judges(of_real, of_fake) * weight
         loss.backward()  # type: ignore[no-untyped-call]
         self.together.average_gradients(self.discriminator)
         self.optimizer_d.step()
-        real_score, fake_score = (
-            torch.sigmoid(x.detach().float()).mean() for x in (real_logits, fake_logits)
-        )
+        if self.strength is not None:
+            sign = torch.sign(of_real[0].detach().float()).mean() * weight
+            self.together.average([sign])
+            self.strength.adapt(sign, self._images(real, weight))
+        own = (torch.sigmoid(x[0].detach().float()).mean() for x in (of_real, of_fake))
+        real_score, fake_score = own
         return loss.detach(), real_score, fake_score
 
-    def _update_generator(self, fake: Tensor, weight: float) -> Tensor:
+    def _update_generator(self, fake: Tensor, labels: Tensor | None, weight: float) -> Tensor:
         self.optimizer_g.zero_grad(set_to_none=True)
         # Without gradients for the discriminator's weights the step costs 8 % fewer operations.
         self.discriminator.requires_grad_(False)
         with self.autocast():
-            logits = self.discriminator(fake)
-        loss = generator_loss(logits) * weight
+            of_fake = self._judged(fake, labels)
+        loss = loss_before_judges(of_fake) * weight
         loss.backward()  # type: ignore[no-untyped-call]
         self.together.average_gradients(self.generator)
         self.optimizer_g.step()
         self.discriminator.requires_grad_(True)
         return loss.detach()
+
+    def _judged(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
+        logits: tuple[Tensor, ...] = self.discriminator.judges(images, labels)  # type: ignore[operator]
+        return logits
+
+    def _images(self, real: Tensor, weight: float) -> float:
+        """Images of the whole batch, of which `real` is this process's part."""
+        return len(real) * self.together.count / weight
 
     def _place(self, network: nn.Module) -> nn.Module:
         # On a CPU the weights keep the plain layout: spectral norm and the matrix products of `layers`

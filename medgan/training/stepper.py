@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from medgan.config import ModelConfig, TrainConfig
-from medgan.training.batches import Batches, latents
+from medgan.training.augment import DRAWS
+from medgan.training.batches import Batches, chances, latents
 from medgan.training.graphs import as_one_launch
 from medgan.training.step import GanStep, StepResult
 from medgan.training.together import ALONE, Together
@@ -20,7 +21,8 @@ FIGURES = tuple(f.name for f in fields(StepResult))
 
 
 class Stepper:
-    """The networks, and the images `(N, H, W, C)` uint8 that they learn from."""
+    """The networks, and the images `(N, H, W, C)` uint8 that they learn from; `labels` `(N,)` are the
+    numbers of their classes where the model tells them apart."""
 
     def __init__(
         self,
@@ -30,10 +32,12 @@ class Stepper:
         device: torch.device,
         precision: torch.dtype,
         together: Together = ALONE,
+        labels: np.ndarray | None = None,
     ) -> None:
         self.model, self.train, self.device, self.together = model, train, device, together
         self.step = GanStep(model, train, device, precision, together)
         self.batches = Batches(images, train.batch_size, train.seed, device)
+        self.labels = None if labels is None else torch.from_numpy(labels.astype(np.int64)).to(device)
         self._graphed = as_one_launch(self.step, train, min(train.batch_size, len(images)))
 
     @property
@@ -47,9 +51,15 @@ class Stepper:
         index = self.batches.indices(k)
         noise = latents(self.train.seed, k, len(index), self.model.latent)
         mine, weight = self.together.part(len(index)), self.together.weight(len(index))
+        more: dict[str, Tensor] = {}
+        if self.step.augmentation is not None:
+            draws = chances(self.train.seed, k, len(index), DRAWS)
+            more["draws"] = draws[mine].to(self.device, non_blocking=True)
+        if self.labels is not None:
+            more["labels"] = self.labels[torch.from_numpy(index[mine]).to(self.device)]
         real = self.batches.pick(index[mine])
         step: Callable[..., StepResult] = self._graphed or self.step
-        result = step(real, noise[mine].to(self.device, non_blocking=True), weight)
+        result = step(real, noise[mine].to(self.device, non_blocking=True), weight, **more)
         row = torch.stack([getattr(result, name) for name in FIGURES])
         self.together.average([row])
         return row

@@ -17,6 +17,7 @@ from medgan.images import grid, png
 from medgan.runs import events, requests
 from medgan.runs.info import ModelInfo
 from medgan.runs.record import FINISHED, RUNNING, STOPPED, step_name
+from medgan.training.beginning import begin_with
 from medgan.training.clock import Clock
 from medgan.training.desk import Desk
 from medgan.training.devices import memory_use
@@ -45,7 +46,13 @@ class Training:
         torch.manual_seed(self.config.seed)  # for whatever draws from the global generator
         self.together = setting.together
         self.stepper = Stepper(
-            self.model, self.config, setting.images, setting.device, setting.precision, self.together
+            self.model,
+            self.config,
+            setting.images,
+            setting.device,
+            setting.precision,
+            self.together,
+            setting.labels,
         )
         self.step, self.batches = self.stepper.step, self.stepper.batches
         scene = Scene(self.model, self.config, setting.data, setting.images, setting.device)
@@ -53,7 +60,8 @@ class Training:
         self.writer = Writer()
         self.progress, self.window = Progress(), list[Tensor]()
         self._restore()
-        Job.of(setting, self.step, resumed=self.done > 0).hand_out(self.together)
+        begun = self.done > 0 or setting.request.init is not None
+        Job.of(setting, self.step, begun=begun).hand_out(self.together)
         self.clock = Clock(self.progress.seconds)
         self.logged = (self.done, 0.0, 0.0)  # step, seconds and overhead of this process at the last log
         self.saved, self.saved_at = 0, 0.0
@@ -71,6 +79,8 @@ class Training:
         if checkpoints:
             self.progress, window = restore_newest(checkpoints, self.step)
             self.window = [row for row in window if len(row) == len(FIGURES)]  # not of another version
+        elif self.setting.request.init is not None:
+            begin_with(self.step, self.setting.request.init)
         self.watch.restore(self.progress)
         self.run.rewind(self.done)
         self.run.note_best(self.progress.best)

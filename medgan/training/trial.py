@@ -13,10 +13,11 @@ from statistics import median
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from medgan.config import ModelConfig, TrainConfig
-from medgan.training.batches import latents
+from medgan.training.augment import DRAWS
+from medgan.training.batches import chances, latents
 from medgan.training.graphs import as_one_launch
 from medgan.training.step import GanStep, StepResult
 
@@ -117,7 +118,7 @@ def available_memory(device: torch.device) -> int:
 
 
 def _one(
-    step: Callable[[Tensor, Tensor], StepResult],
+    step: Callable[..., StepResult],
     device: torch.device,
     model: ModelConfig,
     train: TrainConfig,
@@ -126,7 +127,10 @@ def _one(
     start = time.perf_counter()
     shape = (train.batch_size, model.channels, model.size, model.size)
     noise = latents(train.seed, k, train.batch_size, model.latent).to(device)
-    result = step(torch.rand(shape, device=device) * 2 - 1, noise)
+    draws = chances(train.seed, k, train.batch_size, DRAWS).to(device)
+    labels = torch.arange(train.batch_size, device=device) % len(model.classes) if model.classes else None
+    more = {"draws": draws} if labels is None else {"draws": draws, "labels": labels}
+    result = step(torch.rand(shape, device=device) * 2 - 1, noise, **more)
     float(result.loss_g)  # wait for the device
     return time.perf_counter() - start
 

@@ -12,7 +12,7 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError, MedGANError, RunError
-from medgan.training.request import digest
+from medgan.training.request import digest, labels_of
 from medgan.training.saving import apply_state, training_state
 from medgan.training.setting import Setting
 from medgan.training.step import GanStep
@@ -36,8 +36,9 @@ class Job:
     state: dict[str, Tensor] | None
 
     @classmethod
-    def of(cls, setting: Setting, step: GanStep, *, resumed: bool) -> Job:
-        """The job of a training whose main process has `step`, as its newest checkpoint left it."""
+    def of(cls, setting: Setting, step: GanStep, *, begun: bool) -> Job:
+        """The job of a training whose main process has `step`; `begun` where it is no longer as it was
+        made."""
         alone = setting.together.count == 1
         return cls(
             dataset=setting.data.folder.resolve(),
@@ -45,7 +46,7 @@ class Job:
             model=setting.request.model,
             train=setting.request.train,
             precision=setting.precision,
-            state=training_state(step) if resumed and not alone else None,
+            state=training_state(step) if begun and not alone else None,
         )
 
     def hand_out(self, together: Together) -> None:
@@ -86,11 +87,13 @@ def _do(stepper: Stepper, k: int) -> None:
 
 
 def _ready(job: Job, together: Together) -> Stepper:
-    images = Dataset(job.dataset).part(TRAIN)
+    data = Dataset(job.dataset)
+    images = data.part(TRAIN)
     if digest(images) != job.train_sha256:
         raise DataError(f"{job.dataset} holds other images than the main process has; copy the set there.")
     device = together.device or torch.device("cpu")
-    stepper = Stepper(job.model, job.train, images, device, job.precision, together)
+    labels = labels_of(data, job.model)
+    stepper = Stepper(job.model, job.train, images, device, job.precision, together, labels)
     if job.state is not None:
         apply_state(stepper.step, job.state, "the main process's state")
     return stepper
