@@ -83,9 +83,9 @@ def _sides(size: int) -> dict[int, int]:
 
 
 def _head(inputs: int, side: int, outputs: int) -> nn.Module:
-    layers: list[nn.Module] = [spectral_norm(nn.Conv2d(inputs, WIDTH, 1)), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = []
     while side > _ENOUGH:
-        layers += [spectral_norm(nn.Conv2d(WIDTH, WIDTH, 4, 2, 1)), nn.BatchNorm2d(WIDTH), nn.LeakyReLU(0.2)]
-        side //= 2
-    layers += [spectral_norm(nn.Conv2d(WIDTH, WIDTH, 3, 1, 1)), nn.BatchNorm2d(WIDTH), nn.LeakyReLU(0.2)]
+        layers += [nn.Conv2d(inputs, WIDTH, 4, 2, 1), nn.BatchNorm2d(WIDTH), nn.LeakyReLU(0.2)]
+        inputs, side = WIDTH, side // 2
+    layers += [nn.Conv2d(inputs, WIDTH, 3, 1, 1), nn.BatchNorm2d(WIDTH), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, spectral_norm(nn.Conv2d(WIDTH, outputs, 3)))

@@ -23,7 +23,7 @@ class Down(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """The convolution, or the same sums as one matrix product where that is faster."""
         count, _, height, width = x.shape
-        if not _faster_as_matmul(self, x, count * height * width // 4):
+        if not _faster_as_matmul(self.weight, x, count * height * width // 4):
             return super().forward(x)
         # Flat rows: with a batch dimension and frozen weights, PyTorch copies the weights N times.
         patches = F.unfold(x, 4, padding=1, stride=2).transpose(1, 2).flatten(0, 1)
@@ -39,38 +39,48 @@ class Up(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The transposed convolution, or the same sums as one matrix product where that is faster."""
-        count, channels, height, width = x.shape
-        if output_size is not None or not _faster_as_matmul(self, x, count * height * width):
-            return super().forward(x, output_size)
-        rows = x.permute(0, 2, 3, 1).reshape(-1, channels) @ self.weight.flatten(1)
-        patches = rows.reshape(count, height * width, -1).transpose(1, 2)
-        image = F.fold(patches, (2 * height, 2 * width), 4, padding=1, stride=2)
-        return image.contiguous(memory_format=torch.channels_last)
+        return _transposed(self.weight, x)
 
 
-class ResizeUp(nn.Conv2d):
+class ResizeUp(nn.ConvTranspose2d):
     """Twice the size by repeating each place, then a 3x3 convolution, no bias: `(N, in, h, w)` to
-    `(N, out, 2h, 2w)`. Every place is reached by as many weights as any other, so there is no grid."""
+    `(N, out, 2h, 2w)`. Every place is reached by as many weights as any other, so there is no grid.
+    The weights are `(in, out, 3, 3)`, mirrored as a transposed convolution wants them.
+    """
+
+    spread: Tensor
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, 1, 1, bias=False)
+        super().__init__(inputs, outputs, 3, 2, 1, bias=False)
+        # A weight reaches the two by two places that one place was repeated to.
+        once = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])
+        self.register_buffer("spread", torch.kron(once, once), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The same sums as one transposed 4x4 convolution of the small image: less than half the work."""
-        w = F.pad(self.weight, (1, 1, 1, 1))
-        summed = w[..., 1:, 1:] + w[..., 1:, :-1] + w[..., :-1, 1:] + w[..., :-1, :-1]
-        kernel = summed.flip(2, 3).transpose(0, 1).contiguous()
+        kernel = (self.weight.flatten(2) @ self.spread).unflatten(2, (4, 4))
+        return _transposed(kernel, x)
+
+
+def _transposed(kernel: Tensor, x: Tensor) -> Tensor:
+    """The transposed 4x4 convolution, stride 2, padding 1, with `kernel` `(in, out, 4, 4)`."""
+    count, channels, height, width = x.shape
+    if not _faster_as_matmul(kernel, x, count * height * width):
         return F.conv_transpose2d(x, kernel, stride=2, padding=1)
+    rows = x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel.flatten(1)
+    patches = rows.reshape(count, height * width, -1).transpose(1, 2)
+    image = F.fold(patches, (2 * height, 2 * width), 4, padding=1, stride=2)
+    return image.contiguous(memory_format=torch.channels_last)
 
 
-def _faster_as_matmul(layer: Down | Up, x: Tensor, positions: int) -> bool:
+def _faster_as_matmul(kernel: Tensor, x: Tensor, positions: int) -> bool:
     """Few positions under many weights (the stages next to 4x4), in bfloat16 on a CPU.
 
     There oneDNN's convolution spends its time on rearranging the weights: a product takes a third of
     its time. At fewer than about 4096 weights for each position the convolution wins
     (docs/benchmarks.md).
     """
-    few = layer.weight.numel() >= 4096 * positions
+    few = kernel.numel() >= 4096 * positions
     return few and x.is_cpu and torch.is_autocast_enabled("cpu")
 
 
