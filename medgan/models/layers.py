@@ -58,7 +58,7 @@ class ResizeUp(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """The same sums as one transposed 4x4 convolution of the small image: less than half the work."""
-        kernel = (self.weight.flatten(2) @ self.spread).unflatten(2, (4, 4))
+        kernel = (self.weight.flatten(2) @ self.spread).view(*self.weight.shape[:2], 4, 4)
         return _transposed(kernel, x)
 
 
