@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from medgan.config import PRESETS, ModelConfig, preset
+from medgan.modalities import AUTO
+from medgan.training.augment import DRAWS
 from medgan.training.devices import choose_device, choose_precision
 from medgan.training.graphs import WARM_UP, CudaGraphs, GraphedStep
 from medgan.training.step import GanStep, StepResult
@@ -123,28 +126,36 @@ class PlainStep:
 class Contest:
     """The loops of one preset, as functions that do one step, all with the same weights and batch."""
 
-    plain: Callable[[], Losses]
+    plain: Callable[[], Losses] | None
     ours: dict[str, Callable[[], StepResult]]
     step: GanStep
 
 
 def build(name: str, device: torch.device) -> Contest:
-    """The plain loop and this project's; on a GPU as a graph and without one."""
+    """The plain loop, where the preset has the paper's networks, and this project's; on a GPU as a graph and
+    without one."""
     row = preset(name)
     model, config = row.model, row.train
+    if config.augment == AUTO:
+        config = replace(config, augment="dermoscopy")
     precision = choose_precision(config.precision, device)
     step = GanStep(model, config, device, precision)
-    plain = PlainStep(model, config.learning_rate, (config.beta1, config.beta2), device)
-    plain.generator.load_state_dict(step.generator.state_dict())
-    plain.discriminator.load_state_dict(step.discriminator.state_dict())
     torch.manual_seed(0)
     real = (torch.rand(config.batch_size, model.channels, model.size, model.size) * 2 - 1).to(device)
     latents = torch.randn(config.batch_size, model.latent).to(device)
+    more: dict[str, Any] = (
+        {} if step.augmentation is None else {"draws": torch.rand(len(real), 2, DRAWS).to(device)}
+    )
     title = f"this project, {str(precision).removeprefix('torch.')}"
-    ours: dict[str, Callable[[], StepResult]] = {title: lambda: step(real, latents)}
+    ours: dict[str, Callable[[], StepResult]] = {title: lambda: step(real, latents, **more)}
     if device.type == "cuda":
         graphed = GraphedStep(GanStep(model, config, device, precision), CudaGraphs(), config.batch_size)
-        ours = {f"{title}, graph": lambda: graphed(real, latents)} | ours
+        ours = {f"{title}, graph": lambda: graphed(real, latents, **more)} | ours
+    if model.architecture != "sngan":
+        return Contest(None, ours, step)
+    plain = PlainStep(model, config.learning_rate, (config.beta1, config.beta2), device)
+    plain.generator.load_state_dict(step.generator.state_dict())
+    plain.discriminator.load_state_dict(step.discriminator.state_dict())
     return Contest(lambda: plain(real, latents), ours, step)
 
 
@@ -195,22 +206,31 @@ def compare(name: str, rounds: int, device: torch.device) -> None:
     batch, steps = preset(name).train.batch_size, STEPS[device.type]
     threads = f"{torch.get_num_threads()} thread(s)" if device.type == "cpu" else device_name(device)
     print(f"preset {name}, batch {batch}, {threads}, torch {torch.__version__}")
-    print("losses of D and G in the first steps (plain | this project):")
+    plain_loop = contest.plain
     first = next(iter(contest.ours.values()))
-    for _ in range(WARM_UP + 1):
-        (plain_d, plain_g), ours = contest.plain(), first()
-        print(f"  {plain_d:7.3f} {plain_g:7.3f} | {ours.loss_d.item():7.3f} {ours.loss_g.item():7.3f}")
-    plain_flops, our_flops = gflop(contest.plain), gflop(list(contest.ours.values())[-1])
-    loops: dict[str, Loop] = {"plain loop, float32": contest.plain, **contest.ours}
+    for k in range(WARM_UP + 1):
+        ours = first()
+        if plain_loop:
+            print("losses of D and G in the first steps (plain | this project):" if not k else "", end="")
+            plain_d, plain_g = plain_loop()
+            print(
+                f"\n  {plain_d:7.3f} {plain_g:7.3f} | {ours.loss_d.item():7.3f} {ours.loss_g.item():7.3f}",
+                end="",
+            )
+    print()
+    our_flops = gflop(list(contest.ours.values())[-1])
+    loops: dict[str, Loop] = {"plain loop, float32": plain_loop} if plain_loop else {}
+    loops |= contest.ours
     turns = [[seconds(loop, steps, device) for loop in loops.values()] for _ in range(rounds)]
     times = dict(zip(loops, map(list, zip(*turns, strict=True)), strict=True))
     best = matmul_rate(contest.step.precision, device)
-    plain, *others = times
-    report(plain, times[plain], batch, plain_flops)
-    for title in others:
+    plain = next(iter(times)) if plain_loop else ""
+    if plain_loop:
+        report(plain, times[plain], batch, gflop(plain_loop))
+    for title in contest.ours:
         reached = report(title, times[title], batch, our_flops)
-        ratio = median(times[plain]) / median(times[title])
-        print(f"  ratio {ratio:.2f}, {100 * reached / best:.0f} % of a matrix product of {best:,.0f} GFLOP/s")
+        ratio = f"ratio {median(times[plain]) / median(times[title]):.2f}, " if plain else ""
+        print(f"  {ratio}{100 * reached / best:.0f} % of a matrix product of {best:,.0f} GFLOP/s")
 
 
 def device_name(device: torch.device) -> str:

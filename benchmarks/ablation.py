@@ -1,0 +1,162 @@
+"""What each part of preset `small-cpu` is worth: all arms trained at the same cost, and judged alike.
+
+    python -m benchmarks.ablation DATASET --out FOLDER [--cost SECONDS] [--seeds 0,1] [--arms paper,small-cpu]
+        [--features squeezenet,random] [--count 1000]
+
+The cost is processor time of the training steps, since another program would take part of the clock. First
+all arms take turns doing a few steps, then each trains for as many as the cost allows; the first evaluation
+stays for the end. What is there already is not done again, so it may be stopped at any time. Judged are
+1,000 images against the test part; the table is printed as Markdown, and each arm's report and sheet of
+samples stay in the folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from medgan.config import parse_changes, preset
+from medgan.data.dataset import Dataset
+from medgan.modalities import AUTO
+from medgan.training.augment import DRAWS
+from medgan.training.devices import choose_precision
+from medgan.training.step import GanStep
+
+CPU = torch.device("cpu")
+TURNS = 5
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A preset with some settings changed."""
+
+    name: str
+    title: str
+    preset: str
+    changes: tuple[str, ...] = ()
+
+
+ARMS = {
+    arm.name: arm
+    for arm in (
+        Arm("paper", "the paper's system", "paper"),
+        Arm(
+            "paper-more",
+            "+ augmentation, average, its Adam",
+            "paper",
+            ("augment=auto", "ema_kimg=5", "beta2=0.99"),
+        ),
+        Arm("own", "resize networks, no frozen judge", "small-cpu", ("frozen=",)),
+        Arm("unchanged", "`small-cpu` without augmentation", "small-cpu", ("augment=none",)),
+        Arm("small-cpu", "**`small-cpu`**", "small-cpu"),
+    )
+}
+COLUMNS = ("kid", "precision", "recall", "spread_ratio", "nearest_ratio", "copies")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cost", type=float, default=300, help="processor seconds of each training")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--features", default="squeezenet,random")
+    parser.add_argument("--count", type=int, default=1000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    arms = [ARMS[name] for name in options.arms.split(",")]
+    seconds = _seconds(arms, Dataset(options.dataset), options.out / "seconds.json")
+    rows = []
+    for seed in options.seeds.split(","):
+        for arm in arms:
+            steps = max(1, round(options.cost / seconds[arm.name]))
+            run = _trained(arm, options.dataset, seed, steps, options.out)
+            for features in options.features.split(","):
+                report = _judged(run, options.dataset, features, options.count)
+                rows.append(_row(arm, seed, steps, features, report))
+    print("| | seed | steps | judged by | KID | precision | recall | spread | nearest | copies |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("\n".join(rows))
+
+
+def _seconds(arms: list[Arm], data: Dataset, file: Path) -> dict[str, float]:
+    """Processor seconds of one step of each arm, medians of turns taken one after the other."""
+    known: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
+    if missing := [arm for arm in arms if arm.name not in known]:
+        works = {arm.name: _work(arm, data) for arm in missing}
+        times: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(TURNS + 1):
+            for name, work in works.items():
+                start = time.process_time()
+                work()
+                times[name].append(time.process_time() - start)
+        known |= {name: median(found[1:]) for name, found in times.items()}
+        file.write_text(json.dumps(known))
+    return known
+
+
+def _work(arm: Arm, data: Dataset) -> Any:
+    model_changes, train_changes = parse_changes(arm.changes)
+    model, train = preset(arm.preset).for_data(channels=data.channels, size=data.size, **train_changes)
+    if train.augment == AUTO:
+        train = replace(train, augment=data.modality)
+    model = replace(model, **model_changes)
+    step = GanStep(model, train, CPU, choose_precision("auto", CPU))
+    count = train.batch_size
+    real = torch.rand(count, data.channels, data.size, data.size) * 2 - 1
+    latents, draws = torch.randn(count, model.latent), torch.rand(count, 2, DRAWS)
+    return lambda: step(real, latents, draws=draws)
+
+
+def _trained(arm: Arm, dataset: Path, seed: str, steps: int, out: Path) -> Path:
+    run = out / f"{arm.name}-{seed}"
+    command = [sys.executable, "-m", "medgan", "train", str(dataset), "--run", str(run)]
+    command += ["--iterations", str(steps)]
+    if run.exists():
+        command += ["--resume"]
+    else:
+        command += ["--preset", arm.preset, "--seed", seed]
+        command += [part for change in arm.changes for part in ("--set", change)]
+    subprocess.run(command, check=True)
+    sheet = max((run / "samples").glob("*.png"))
+    shutil.copy(sheet, out / f"{run.name}.png")
+    return run
+
+
+def _judged(run: Path, dataset: Path, features: str, count: int) -> dict[str, Any]:
+    report = run.parent / f"{run.name}-{features}.json"
+    if not report.exists():
+        command = [sys.executable, "-m", "medgan", "evaluate", str(run), str(dataset), "--features", features]
+        command += ["--count", str(count), "--out", str(report)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    found: dict[str, Any] = json.loads(report.read_text("utf-8"))
+    return found
+
+
+def _row(arm: Arm, seed: str, steps: int, features: str, report: dict[str, Any]) -> str:
+    figures = {figure["name"]: figure for figure in report["figures"]}
+    cells = [_cell(figures[name]) for name in COLUMNS]
+    return f"| {arm.title} | {seed} | {steps} | {features} | {' | '.join(cells)} |"
+
+
+def _cell(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "absent"
+    if figure["name"] != "kid":
+        return f"{figure['value']:.2f}"
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+if __name__ == "__main__":
+    main()
