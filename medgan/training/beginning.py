@@ -33,7 +33,7 @@ def model_like(info: ModelInfo, wanted: ModelConfig, name: str) -> ModelConfig:
 
 def begin_with(step: GanStep, folder: Path) -> None:
     """Put the weights of a model folder into a step that is not begun: generator, its average, and the
-    discriminator where there is one. Layers of other shapes, such as those of other classes, stay new."""
+    discriminator where there is one. Layers of other shapes stay new."""
     generator = read_tensors(folder / WEIGHTS)
     take_over(step.generator, generator)
     if step.average is not None:
@@ -44,9 +44,18 @@ def begin_with(step: GanStep, folder: Path) -> None:
 
 @torch.no_grad()
 def take_over(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
-    """Copy the tensors that fit; returns the names of those that stay as they were."""
-    own = network.state_dict()
-    fitting = {name for name, value in own.items() if name in tensors and tensors[name].shape == value.shape}
-    for name in fitting:
-        own[name].copy_(tensors[name])
-    return sorted(set(own) - fitting)
+    """Copy what fits; returns the names of the tensors that stay as they were.
+
+    Where only the first dimension differs, as many as both have are copied: a generator that learns classes
+    apart has more inputs, and its judges have more outputs, and what they have in common stands first."""
+    new = []
+    for name, own in network.state_dict().items():
+        found = tensors.get(name)
+        if found is None or found.shape[1:] != own.shape[1:] or found.dim() != own.dim():
+            new.append(name)
+        elif own.dim():
+            rows = min(len(own), len(found))
+            own[:rows].copy_(found[:rows])
+        else:
+            own.copy_(found)
+    return new
