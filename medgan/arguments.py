@@ -98,7 +98,16 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         action="store_true",
         help="pack: also what others need for --init; it may tell who was trained on",
     )
-    sub.add_argument("--report", help="card: the evaluation whose figures go into the card")
+    sub.add_argument(
+        "--report",
+        action="append",
+        default=[],
+        help="card: an evaluation whose figures go into it; may be repeated",
+    )
+    sub.add_argument(
+        "--licence", default="", help="card: the model's own, as the Hub names it, such as cc0-1.0"
+    )
+    sub.add_argument("--faults", default="", help="card: what is wrong with the images, in a sentence or two")
     sub.add_argument("--note", default="", help="card: a sentence on the training images and their licence")
     return parser
 

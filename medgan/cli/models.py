@@ -53,8 +53,13 @@ def _card(options: argparse.Namespace) -> dict[str, str]:
     from medgan.hub.card import write_card
 
     model = _target(options, "the model: python -m medgan models card MODEL --report REPORT.json")
-    report = load_report(Path(options.report)) if options.report else None
-    path = write_card(model_folder(model), report=report, note=options.note)
+    path = write_card(
+        model_folder(model),
+        reports=[load_report(Path(report)) for report in options.report],
+        note=options.note,
+        licence=options.licence,
+        faults=options.faults,
+    )
     say(f"Written to {path}")
     return {"card": str(path)}
 

@@ -32,6 +32,14 @@ def text_table(report: Report) -> str:
     return "\n".join(lines)
 
 
+def markdown_table(report: Report) -> str:
+    """The figures of a report as a Markdown table, for a model card or a document."""
+    head, *rows = _figures(report)
+    lines = [f"| figure | level | {' | '.join(head[2:])} |", "|---|---|---|---|---|---|"]
+    lines += [f"| {' | '.join(' ' if cell == '*' else cell for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
 _MEANING = "Beside each value, the same figure for real images and for noise. * decides no verdict."
 
 

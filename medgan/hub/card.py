@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 
+from medgan.config import ModelConfig
 from medgan.errors import DataError
-from medgan.evaluation.table import cell
+from medgan.evaluation.table import markdown_table
 from medgan.files import write_bytes, write_folder
 from medgan.generation.sampling import sample
 from medgan.images import grid, png
@@ -35,37 +37,52 @@ def pack(model: Path, out: Path, *, discriminator: bool = False) -> Path:
             save_file(halved(discriminator_state(model)), folder / ALONE)
         packed, _ = load_generator(folder)  # the sheet shows the fp16 weights that others will load
         (folder / SAMPLES).write_bytes(png(grid(sample(packed, SHEET), columns=8)))
-        (folder / CARD).write_text(card(info, None), "utf-8")
+        (folder / CARD).write_text(card(info), "utf-8")
 
     write_folder(out, fill)
     return out
 
 
-def write_card(model: Path, *, report: dict[str, Any] | None = None, note: str = "") -> Path:
-    """Write the model card of a model folder anew. `report` is its evaluation, `note` a sentence on the
-    training images and their licence. DataError if the report is of another model."""
-    if report and report["model"]["sha256"] != model_sha256(model):
+def write_card(
+    model: Path,
+    *,
+    reports: Sequence[dict[str, Any]] = (),
+    note: str = "",
+    licence: str = "",
+    faults: str = "",
+) -> Path:
+    """Write the model card of a model folder anew. `reports` are its evaluations, one a feature network;
+    `note` is a sentence on the training images and their licence, `licence` the model's own, as the Hub
+    names it, `faults` what somebody saw in its images. DataError if a report is of another model."""
+    sha256 = model_sha256(model)
+    if any(report.get("model", {}).get("sha256") != sha256 for report in reports):
         raise DataError("The report is not of this model; evaluate this model and give that report.")
-    write_bytes(model / CARD, card(read_info(model), report, note).encode())
+    write_bytes(model / CARD, card(read_info(model), reports, note, licence, faults).encode())
     return model / CARD
 
 
-def card(info: ModelInfo, report: dict[str, Any] | None, note: str = "") -> str:
+def card(
+    info: ModelInfo,
+    reports: Sequence[dict[str, Any]] = (),
+    note: str = "",
+    licence: str = "",
+    faults: str = "",
+) -> str:
     """The text of a model card: data, settings, figures, faults, uses, loading."""
-    about = info.about
+    about, model = info.about, info.model
     dataset = about.get("dataset", {})
     name = about.get("name", "model")
-    train = about.get("train", {})
-    channels = "grey" if info.model.channels == 1 else "colour"
     classes = ", ".join(f"{label} {count['train']}" for label, count in dataset.get("classes", {}).items())
+    what = ("class-conditional" if model.classes else "unconditional", _kind(model))
+    one = f" --class {model.classes[0][0]}" if model.classes else ""
     return f"""---
 library_name: medgan
 pipeline_tag: unconditional-image-generation
-tags: [medical, gan, sngan, synthetic-data]
+{f"license: {licence}{chr(10)}" if licence else ""}tags: [medical, gan, {model.architecture}, synthetic-data]
 ---
 # {name}
 
-An unconditional GAN generator of MedGAN: {channels} images of {info.model.size} x {info.model.size} pixels.
+A GAN generator of MedGAN, {what[0]}: {what[1]}.
 
 ![Samples of seeds 0 to 15]({SAMPLES})
 
@@ -76,17 +93,14 @@ An unconditional GAN generator of MedGAN: {channels} images of {info.model.size}
 {note}
 
 ## How
-Preset `{about.get("preset", "?")}`, step {about.get("step", 0):,},
-{about.get("images_seen", 0):,} images seen, batch size {train.get("batch_size", "?")},
-seed {train.get("seed", "?")}; latent {info.model.latent}, ngf {info.model.ngf}, ndf {info.model.ndf}.
-Weights are fp16 safetensors.
+{_how(info)}
 
 ## Figures
-{_figures(report)}
+{_figures(reports)}
 
 ## Known faults
-The network's transposed convolutions leave a faint grid. Whether it repeats training images has not been
-measured: do not treat its images as anonymous.
+{faults or "Nobody has written down yet what is wrong with its images: look at them."}
+Figures on copying are of so many images and these networks; they do not make an image anonymous.
 
 ## What it is for
 Trying MedGAN, teaching, and research on generative models. **Not** for diagnosis, not as the only data that a
@@ -94,23 +108,43 @@ clinical model is trained or tested on, and not to pass synthetic images off as 
 
 ## Loading
 ```
-python -m medgan generate {name} --seeds 0-63 --out samples.zip
+python -m medgan generate {name} --seeds 0-63{one} --out samples.zip
 ```
 """
 
 
-def _figures(report: dict[str, Any] | None) -> str:
-    if report is None:
+def _kind(model: ModelConfig) -> str:
+    colour = "grey" if model.channels == 1 else "colour"
+    return f"{colour} images of {model.size} x {model.size} pixels"
+
+
+def _how(info: ModelInfo) -> str:
+    about, model = info.about, info.model
+    train, origin = about.get("train", {}), about.get("init") or {}
+    judge = f", a judge on frozen {model.frozen} features" if model.frozen else ""
+    lines = [
+        f"Preset `{about.get('preset', '?')}`, step {about.get('step', 0):,},",
+        f"{about.get('images_seen', 0):,} images seen, batch size {train.get('batch_size', '?')},",
+        f"augmentation `{train.get('augment', 'none')}`, seed {train.get('seed', '?')}; networks",
+        f"`{model.architecture}`, latent {model.latent}, ngf {model.ngf}, ndf {model.ndf}{judge}.",
+        f"It began with the weights of {origin['name']} ({origin['sha256'][:12]})." if origin else "",
+        "Weights are fp16 safetensors.",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _figures(reports: Sequence[dict[str, Any]]) -> str:
+    if not reports:
         return "Not evaluated."
-    lines = ["| | PSNR ↑ | MS-GMSD ↓ | LPIPS ↓ |", "|---|---|---|---|"]
-    rows = [f for f in report["rows"] if f["pairing"] == "random"]
-    for row in dict.fromkeys(figure["row"] for figure in rows):
-        cells = {f["name"]: cell(f) for f in rows if f["row"] == row}
-        lines.append(f"| {row} | {cells['PSNR']} | {cells['MS-GMSD']} | {cells['LPIPS']} |")
+    return "\n\n".join(_judged_by(report) for report in reports)
+
+
+def _judged_by(report: dict[str, Any]) -> str:
     settings = report["settings"]
-    head = (
-        f"{settings['count']} images (seeds from 0) against the held-out ones in random pairs, "
-        f"95 % intervals, LPIPS network {settings['lpips_net']}. These figures cannot rank generators: "
-        "compare the rows.\n"
+    network = (settings.get("features") or {}).get("label", "no network")
+    verdicts = ", ".join(f"{part} **{verdict['level']}**" for part, verdict in report["verdicts"].items())
+    seeds, heldout = settings["count"] - 1, report["dataset"]["heldout"]
+    return (
+        f"Seeds 0 to {seeds} against {heldout} held-out images, judged by {network}: "
+        f"{verdicts}. 95 % intervals over images.\n\n{markdown_table(report)}"
     )
-    return "\n".join([head, *lines])
