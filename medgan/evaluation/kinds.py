@@ -80,6 +80,14 @@ KINDS: dict[str, Kind] = {
             "How densely generated images lie among real ones; about 1 for real images.",
         ),
         Kind(
+            "class_accuracy",
+            QUALITY,
+            "Recognised classes",
+            HIGHER,
+            "Share of generated images that a classifier trained on real ones takes for the class that was "
+            "asked for, the mean over classes.",
+        ),
+        Kind(
             "recall",
             DIVERSITY,
             "Recall",

@@ -17,14 +17,16 @@ SPLITS = (TEST, VALIDATION)
 
 @dataclass(frozen=True)
 class Reals:
-    """`train` and `heldout` uint8 `(n, H, W, C)`, each with the places of its images in the data set, and
-    the group (patient, near copies) of each training image."""
+    """`train` and `heldout` uint8 `(n, H, W, C)`, each with the places of its images in the data set and
+    their classes by name, and the group (patient, near copies) of each training image."""
 
     train: np.ndarray
     heldout: np.ndarray
     train_index: np.ndarray
     heldout_index: np.ndarray
     groups: np.ndarray
+    train_classes: np.ndarray
+    heldout_classes: np.ndarray
 
 
 def read_reals(dataset: Dataset, split: str) -> Reals:
@@ -38,6 +40,7 @@ def read_reals(dataset: Dataset, split: str) -> Reals:
                 f"{'out' if name == TEST else f'for {name}'}, and {FEWEST} or more are needed; prepare it "
                 "again with a larger part (--split) or more images."
             )
+    labels = np.array(dataset.column("class"))
     groups = np.array([row.get("group") or f"image {k}" for k, row in enumerate(dataset.manifest)])
     return Reals(
         train=np.asarray(dataset.images[places[TRAIN]]),
@@ -45,4 +48,6 @@ def read_reals(dataset: Dataset, split: str) -> Reals:
         train_index=places[TRAIN],
         heldout_index=places[split],
         groups=groups[places[TRAIN]],
+        train_classes=labels[places[TRAIN]],
+        heldout_classes=labels[places[split]],
     )

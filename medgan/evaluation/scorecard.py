@@ -20,6 +20,7 @@ from medgan.data.split import TEST, TRAIN
 from medgan.errors import ConfigError, DataError
 from medgan.evaluation import embedding
 from medgan.evaluation.case import Case
+from medgan.evaluation.classes import classes
 from medgan.evaluation.diversity import diversity
 from medgan.evaluation.encoded import KEPT, encode, references, without_contrast
 from medgan.evaluation.figures import Figure
@@ -96,6 +97,7 @@ class _Results:
     figures: list[Figure] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     capped: int = 0
 
 
@@ -168,7 +170,7 @@ def _judge(
         "versions": _versions(),
         "seconds": watch.seconds,
     }
-    report["notes"] = [sentence, *notes(report, capped=results.capped), *judged.notes]
+    report["notes"] = [sentence, *notes(report, capped=results.capped), *results.notes, *judged.notes]
     return Scorecard(report, pictures)
 
 
@@ -235,6 +237,8 @@ def _results(case: Case, settings: Settings) -> _Results:
         with watch.stage(part.capitalize()):
             if part == QUALITY:
                 results.figures += quality(case, balls)
+                figures, results.notes = classes(case)
+                results.figures += figures
             elif part == DIVERSITY:
                 results.figures += diversity(case, balls)
             elif part == MEMORISATION:

@@ -67,7 +67,7 @@ def test_every_figure_has_all_that_belongs_to_it(model: Path, tmp_path: Path) ->
         if entry["features"]:
             assert entry["features_sha256"]
     missing = {entry["name"] for entry in report["figures"] if entry["value"] is None}
-    assert missing == {"membership_auc"}
+    assert missing == {"membership_auc", "class_accuracy"}
     assert set(report["verdicts"]) == {*PARTS, "usefulness"}
     assert report["verdicts"]["usefulness"]["level"] == "unknown"
     assert "study-usefulness" in report["verdicts"]["usefulness"]["reason"]
