@@ -42,10 +42,10 @@ class FrozenJudge(nn.Module):
         outputs = 1 + len(config.classes)
         self.heads = nn.ModuleList(_head(TAPS[tap], sides[tap], outputs) for tap in TAPS)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """As the class says; with classes, logits of each image's own."""
-        found = [chosen(head(x), labels) for head, x in zip(self.heads, self._features(images), strict=True)]
-        return torch.cat(found, dim=1)
+    def forward(self, images: Tensor, labels: Tensor | None = None, share: Tensor | None = None) -> Tensor:
+        """As the class says; with classes, logits of each image's own, as far as `share` lets it count."""
+        pairs = zip(self.heads, self._features(images), strict=True)
+        return torch.cat([chosen(head(x), labels, share) for head, x in pairs], dim=1)
 
     def _features(self, images: Tensor) -> Iterator[Tensor]:
         if images.shape[-1] < FEWEST:
@@ -62,13 +62,14 @@ class FrozenJudge(nn.Module):
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
-def chosen(outputs: Tensor, labels: Tensor | None) -> Tensor:
-    """`(N, 1 + classes, h, w)` to `(N, h * w)`: the first for all images, plus that of the image's class.
+def chosen(outputs: Tensor, labels: Tensor | None = None, share: Tensor | None = None) -> Tensor:
+    """`(N, 1 + classes, h, w)` to `(N, h * w)`: the first for all images, plus `share` of that of its class.
     This is the projection discriminator (Miyato and Koyama 2018): a linear part for every class beside a
     common one."""
     common = outputs[:, 0]
     if labels is not None and outputs.shape[1] > 1:
-        common = common + outputs[torch.arange(len(outputs), device=outputs.device), 1 + labels]
+        own = outputs[torch.arange(len(outputs), device=outputs.device), 1 + labels]
+        common = common + (own if share is None else own * share)
     return common.flatten(1)
 
 

@@ -22,6 +22,23 @@ from medgan.models.layers import Down, ResizeUp, dcgan_init
 WIDEST = 512
 
 
+class Conditioning(nn.Module):
+    """How far the classes of a network are told apart: conditioning collapses small sets when it is there
+    from the start, one image for each class, and does not where it comes in after the network has learned
+    what all have in common (Shahbazi et al. 2022, "Collapse by Conditioning"). `ramp` counts from -1: below
+    0 the classes do not matter, at 1 they do fully."""
+
+    ramp: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("ramp", torch.tensor(-1.0))
+
+    def forward(self) -> Tensor:
+        """The share, in [0, 1]."""
+        return self.ramp.clamp(0.0, 1.0)
+
+
 class Generator(nn.Module):
     """Latents `(N, latent)`, and labels `(N,)` where there are classes, to images `(N, channels, size, size)`
     in [-1, 1]."""
@@ -32,6 +49,7 @@ class Generator(nn.Module):
         widths = [min(config.ngf * 2**k, WIDEST) for k in reversed(range(stages))] + [max(4, config.ngf // 2)]
         self.latent, self.classes = config.latent, config.classes
         self.embedding = nn.Embedding(len(self.classes), config.latent) if self.classes else None
+        self.conditioning = Conditioning() if self.classes else None
         inputs = config.latent * (2 if self.classes else 1)
         layers: list[nn.Module] = [nn.ConvTranspose2d(inputs, widths[0], 4, 1, 0, bias=False)]
         for wide, narrow in pairwise(widths):
@@ -43,8 +61,8 @@ class Generator(nn.Module):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """`(N, latent)` float and `(N,)` whole numbers to `(N, C, S, S)` in [-1, 1]."""
-        if self.embedding is not None:
-            latents = torch.cat([latents, self.embedding(labels)], dim=1)
+        if self.embedding is not None and self.conditioning is not None:
+            latents = torch.cat([latents, self.conditioning() * self.embedding(labels)], dim=1)
         images: Tensor = self.main(latents[:, :, None, None])
         return images
 
@@ -55,6 +73,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: ModelConfig, body: nn.Module | None = None) -> None:
         super().__init__()
         self.frozen = FrozenJudge(config, body) if body is not None else None
+        self.conditioning = Conditioning() if config.classes else None
         stages = int(math.log2(config.size)) - 2
         widths = [config.ndf * 2**k for k in range(stages)]
         layers: list[nn.Module] = [Down(config.channels, widths[0]), nn.LeakyReLU(0.2, inplace=True)]
@@ -68,10 +87,12 @@ class Discriminator(nn.Module):
 
     def judges(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, ...]:
         """The logits of each judge, `(N, any)`; with classes, whether it is real *and* of its class."""
-        own = (chosen(self.main(images), labels),)
-        return own if self.frozen is None else (*own, self.frozen(images, labels))
+        share = self.conditioning() if self.conditioning is not None else None
+        own = (chosen(self.main(images), labels, share),)
+        return own if self.frozen is None else (*own, self.frozen(images, labels, share))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """`(N,)`: what the judge says that has learned from these images alone. It is the one that could come
         to know them by heart, and so the one to watch."""
-        return chosen(self.main(images), labels)[:, 0]
+        share = self.conditioning() if self.conditioning is not None else None
+        return chosen(self.main(images), labels, share)[:, 0]

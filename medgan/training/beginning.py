@@ -14,7 +14,7 @@ from medgan.errors import ConfigError
 from medgan.runs.checkpoint import read_tensors
 from medgan.runs.discriminator import discriminator_state, has_discriminator
 from medgan.runs.info import WEIGHTS, ModelInfo
-from medgan.training.step import GanStep
+from medgan.training.step import GanStep, tell_apart
 
 
 def model_like(info: ModelInfo, wanted: ModelConfig, name: str) -> ModelConfig:
@@ -40,6 +40,8 @@ def begin_with(step: GanStep, folder: Path) -> None:
         take_over(step.average.network, generator)
     if has_discriminator(folder):
         take_over(step.discriminator, discriminator_state(folder))
+    if step.generator.classes and not any(name.startswith("conditioning.") for name in generator):
+        tell_apart(list(step.networks().values()), 1.0)  # what all have in common is known already
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +12,15 @@ from torch.nn.utils import parametrize
 from medgan.config import ModelConfig, TrainConfig
 from medgan.modalities import OFF, modality
 from medgan.models.build import build_discriminator, build_generator
+from medgan.models.resize import Conditioning
 from medgan.training.augment import STRONGEST, Augmentation
 from medgan.training.average import Average, Strength
 from medgan.training.bodies import body_of
 from medgan.training.losses import loss_before_judges, loss_of_judges
 from medgan.training.together import ALONE, Together, share_batch_norm
+
+CLASSES_AFTER = 10_000
+"""Images after which classes begin to matter, and after as many again they do so fully."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class GanStep:
             loss_g = self._update_generator(fake, labels, weight)
             if self.average is not None:
                 self.average.follow(self.generator, self._images(real, weight))
+            if labels is not None:
+                tell_apart(list(self.networks().values()), self._images(real, weight) / CLASSES_AFTER)
         return StepResult(result[0], loss_g, result[1] * weight, result[2] * weight)
 
     def networks(self) -> dict[str, nn.Module]:
@@ -148,6 +155,15 @@ class GanStep:
         if self.together.count > 1:
             network = share_batch_norm(network)
         return network.to(self.device).to(memory_format=layout).train()
+
+
+@torch.no_grad()
+def tell_apart(networks: Sequence[nn.Module], more: float) -> None:
+    """Let the classes of all networks matter a little more."""
+    for network in networks:
+        for module in network.modules():
+            if isinstance(module, Conditioning):
+                module.ramp += more
 
 
 def _adam(network: nn.Module, train: TrainConfig) -> torch.optim.Optimizer:
