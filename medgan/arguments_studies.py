@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from medgan.config import DEVICES, PRESETS
 
@@ -35,6 +36,7 @@ def add_usefulness(parser: argparse.ArgumentParser, *, preset: str) -> None:
     add("--epochs", type=int, default=10, help="resnet18: passes over the real images (default 10)")
     _add_features(parser)
     add("--seed", type=int, default=0, help="seed of the models and of the bootstrap (default 0)")
+    _add_record(parser)
 
 
 def add_anomaly(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,12 @@ def add_anomaly(parser: argparse.ArgumentParser) -> None:
     add("--iterations", type=int, default=1000, help="steps of the encoder (default 1000)")
     _add_features(parser)
     add("--seed", type=int, default=0, help="seed of the encoder and of the bootstrap (default 0)")
+    _add_record(parser)
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    """Status for the dashboard, which asks it to end there, too."""
+    parser.add_argument("--record", type=Path, help=argparse.SUPPRESS)
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:

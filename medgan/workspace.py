@@ -46,6 +46,11 @@ class Workspace:
         return self._folder("reports")
 
     @property
+    def studies(self) -> Path:
+        """Studies of what synthetic images are good for, one folder each."""
+        return self._folder("studies")
+
+    @property
     def hub(self) -> Path:
         """The Hugging Face cache of models pulled from here."""
         return self._folder("hub")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from medgan.cli import INTERRUPTED, main
+from medgan.runs.record import FAILED, FINISHED, STOPPED, Run
 from tests.studies.conftest import lesions
 from tests.test_cli import Caller, call
 
@@ -41,6 +43,29 @@ def test_a_study_and_a_search_for_anomalies(call: Caller) -> None:
     )
     assert found == json.loads(Path("found/anomaly.json").read_text())
     assert found["settings"]["method"] == "izi_f"
+
+
+@pytest.mark.usefixtures("lesion_set")
+def test_a_study_is_followed_and_cancelled_by_files_in_its_folder(call: Caller) -> None:
+    folder = Path("study")
+    study = (
+        *("study-usefulness", "set", "--out", folder, "--record", folder, "--features", "pixels"),
+        *("--arms", "real", "--seeds", 1, "--iterations", 2, "--set", "ngf=4", "--set", "ndf=4"),
+    )
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "stop").touch()
+    assert main([*map(str, study)]) == INTERRUPTED
+    assert Run(folder).status().state == STOPPED
+    assert not (folder / "study.json").exists()
+    (folder / "stop").unlink()
+    assert call.json(*study) == json.loads((folder / "study.json").read_text())
+    assert Run(folder).status().state == FINISHED
+
+    search = ("anomaly", folder / "models" / "00-healthy", "set", "--normal", "nobody")
+    refused = call.fails(*search, "--out", "found", "--record", "record")
+    status = Run("record").status()
+    assert (status.state, status.message) == (FAILED, refused.removeprefix("medgan: "))
 
 
 @pytest.mark.usefixtures("lesion_set")

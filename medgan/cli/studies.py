@@ -29,24 +29,24 @@ def study_usefulness(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.studies.usefulness import Plan, study
     from medgan.studies.words import usefulness_table
 
-    data = Dataset(options.dataset)
-    for name in ("seeds", "epochs"):
-        _positive(name, getattr(options, name))
-    plan = Plan(
-        recipe=_recipe(options, data),
-        features=_features(options.features),
-        classifier=options.classifier,
-        epochs=options.epochs,
-        seeds=options.seeds,
-        arms=tuple(chosen(options.arms)),
-        classes=tuple(filter(None, (name.strip() for name in options.classes.split(",")))),
-        given=dict(_given(text) for text in options.model),
-        seed=options.seed,
-    )
     out = Path(options.out)
-    with _watched() as (stop, progress):
+    with _watched(options.record) as (interrupted, progress):
+        data = Dataset(options.dataset)
+        for name in ("seeds", "epochs"):
+            _positive(name, getattr(options, name))
+        plan = Plan(
+            recipe=_recipe(options, data),
+            features=_features(options.features),
+            classifier=options.classifier,
+            epochs=options.epochs,
+            seeds=options.seeds,
+            arms=tuple(chosen(options.arms)),
+            classes=tuple(filter(None, (name.strip() for name in options.classes.split(",")))),
+            given=dict(_given(text) for text in options.model),
+            seed=options.seed,
+        )
         try:
-            result = study(data, out, plan, interrupted=stop.requested, progress=progress)
+            result = study(data, out, plan, interrupted=interrupted, progress=progress)
         except Interrupted:
             raise Interrupted(f"Interrupted; {out} is saved, the same command goes on with it.") from None
     say(usefulness_table(result))
@@ -60,17 +60,13 @@ def anomaly(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.studies.anomaly import Question, detect
     from medgan.studies.words import anomaly_table
 
-    _positive("iterations", options.iterations)
-    out, data = Path(options.out), Dataset(options.dataset)
-    question = Question(options.normal, _features(options.features), options.iterations, options.seed)
-    with _watched() as (stop, progress):
+    out = Path(options.out)
+    with _watched(options.record) as (interrupted, progress):
+        _positive("iterations", options.iterations)
+        data = Dataset(options.dataset)
+        question = Question(options.normal, _features(options.features), options.iterations, options.seed)
         result = detect(
-            model_folder(options.model),
-            data,
-            question,
-            out,
-            interrupted=stop.requested,
-            progress=progress,
+            model_folder(options.model), data, question, out, interrupted=interrupted, progress=progress
         )
     say(anomaly_table(result))
     say(f"Written to {out}: anomaly.json, anomalies.png (image, rebuilt, heat; red bar: not normal), heat/")
@@ -78,15 +74,26 @@ def anomaly(options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def _watched() -> Iterator[tuple[StopOnSignal, Progress]]:
-    """A signal that ends it well, and progress on the terminal."""
-    with StopOnSignal() as stop, Bar("") as bar:
+def _watched(record: Path | None) -> Iterator[tuple[Callable[[], bool], Progress]]:
+    """Whether to save and end, by a signal or by a request in the folder `record`; and progress, on the
+    terminal and in that folder's status."""
+    from medgan.runs.watched import watched
+    from medgan.training.devices import leave_a_core
+
+    # Training does so, and what comes after it must not depend on whether this process has trained.
+    leave_a_core()
+    with watched(record) as watch, StopOnSignal() as signal, Bar("") as bar:
+
+        def interrupted() -> bool:
+            return signal.requested() or watch.stop_wanted()
 
         def progress(what: str, done: int, total: int) -> None:
             bar.label(what)
             bar.update(done, total)
+            watch.note(what, done, total)
 
-        yield stop, progress
+        watch.note("Loading", 0, 1)
+        yield interrupted, progress
 
 
 def _recipe(options: argparse.Namespace, data: Dataset) -> Recipe:

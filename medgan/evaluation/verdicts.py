@@ -16,6 +16,7 @@ NOT_STUDIED = (
     "Whether the images help a classifier is measured by `python -m medgan study-usefulness`; give its "
     "result with --study."
 )
+NOT_THIS_ONE = "The study looked at models of its own, one a class, and not at what is judged here."
 
 
 def verdicts(
@@ -29,7 +30,7 @@ def verdicts(
     found = {part: verdict(part, figures) for part in PARTS}
     if MEMORISATION in parts:
         found[MEMORISATION] = _if_it_trained_here(found[MEMORISATION], judged, dataset)
-    return found | {USEFULNESS: _usefulness(study, dataset)}
+    return found | {USEFULNESS: _usefulness(study, judged, dataset)}
 
 
 def _if_it_trained_here(found: Verdict, judged: Judged, dataset: Dataset) -> Verdict:
@@ -44,14 +45,17 @@ def _if_it_trained_here(found: Verdict, judged: Judged, dataset: Dataset) -> Ver
     return {"level": UNKNOWN, "reason": reason}
 
 
-def _usefulness(study: Mapping[str, Any] | None, dataset: Dataset) -> Verdict:
+def _usefulness(study: Mapping[str, Any] | None, judged: Judged, dataset: Dataset) -> Verdict:
     if study is None:
         return {"level": UNKNOWN, "reason": NOT_STUDIED}
     try:
         found, content = study["verdicts"][USEFULNESS], study["dataset"]["content_sha256"]
         result = {"level": str(found["level"]), "reason": str(found["reason"])}
+        studied = [model["sha256"] for model in study.get("models", [])]
     except (KeyError, TypeError) as error:
         raise DataError("--study is no result of study-usefulness; give the JSON that it wrote.") from error
     if content != dataset.info["content_sha256"]:
         raise DataError("--study is of another data set; give the study of this one.")
+    if judged.facts.get("model", {}).get("sha256") not in studied:
+        result["reason"] += f" {NOT_THIS_ONE}"
     return result

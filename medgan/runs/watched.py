@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from medgan.errors import Interrupted, MedGANError
 from medgan.runs.record import FAILED, FINISHED, RUNNING, STOPPED, Run, Status
 
@@ -21,13 +23,23 @@ class Watched:
             folder.mkdir(parents=True, exist_ok=True)
         self._status = Status(state=RUNNING)
         self._written = 0.0
+        self._since = psutil.Process().create_time()  # asking for it costs too much to do at every step
+
+    def stop_wanted(self) -> bool:
+        """Whether somebody asked this process to end."""
+        return self._run is not None and self._run.stopping(self._since)
 
     def progress(self, message: str, done: int, total: int) -> None:
-        """Report; at most twice a second unless the message changes. Interrupted if a stop is wanted."""
+        """Report as `note`; Interrupted if a stop is wanted."""
+        if self.stop_wanted():
+            raise Interrupted("Stopped.")
+        self.note(message, done, total)
+
+    def note(self, message: str, done: int, total: int) -> None:
+        """Report; at most twice a second unless the message changes. For work that asks `stop_wanted` by
+        itself and saves before it ends."""
         if self._run is None:
             return
-        if self._run.stop_requested():
-            raise Interrupted("Stopped.")
         now = time.monotonic()
         if message != self._status.message or now - self._written > 0.5:
             self._status.message, self._status.step, self._status.iterations = message, done, total

@@ -18,8 +18,11 @@ import numpy as np
 
 from medgan.errors import DataError
 from medgan.files import write_json
+from medgan.runs.record import BEFORE_THE_RUN
 
 SETTINGS, RESULT = "settings.json", "study.json"
+BEFORE_THE_STUDY = (*BEFORE_THE_RUN, "config.json")
+"""What the dashboard puts into the folder of a study that it starts; hidden files may be there, too."""
 
 
 class Ledger:
@@ -29,7 +32,7 @@ class Ledger:
         self.folder = folder
         path = folder / SETTINGS
         if not path.is_file():
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or any(map(_foreign, folder.iterdir()))):
                 raise DataError(f"{folder} exists and holds no study; choose a new folder.")
             write_json(path, dict(settings))
         _refuse_others(folder, _read(path), json.loads(json.dumps(settings)))
@@ -51,6 +54,10 @@ class Ledger:
 
     def _path(self, arm: str) -> Path:
         return self.folder / "arms" / f"{arm}.json"
+
+
+def _foreign(path: Path) -> bool:
+    return path.name not in BEFORE_THE_STUDY and not path.name.startswith(".")
 
 
 def _read(path: Path) -> dict[str, Any]:

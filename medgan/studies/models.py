@@ -15,7 +15,7 @@ from medgan.errors import DataError, Interrupted
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.info import ModelInfo, model_sha256, read_info
 from medgan.runs.models import usable
-from medgan.runs.record import FINISHED, Run
+from medgan.runs.record import FINISHED, QUEUED, Run
 from medgan.runs.status import Status
 from medgan.studies.class_sets import class_set, folder_name
 from medgan.training.loop import train
@@ -79,7 +79,8 @@ def models_of(
             found.append(_existing(label, given[label], data, of_class))
             continue
         run = Run(folder / "models" / name)
-        _train(run, of_class, label, recipe, interrupted, progress)
+        what = f"Training {label}, model {position + 1} of {len(labels)}"
+        _train(run, of_class, what, recipe, interrupted, progress)
         found.append(_existing(label, run.folder, data, of_class))
     return found
 
@@ -87,7 +88,7 @@ def models_of(
 def _train(
     run: Run,
     data: Dataset,
-    label: str,
+    what: str,
     recipe: Recipe,
     interrupted: Callable[[], bool],
     progress: Progress,
@@ -105,7 +106,8 @@ def _train(
     )
 
     def report(status: Status) -> None:
-        progress(f"Training {label}", status.step, status.iterations)
+        words = f"{what}. {status.message}" if status.state == QUEUED else what
+        progress(words, status.step, status.iterations)
 
     status = train(request, interrupted=interrupted, report=report)
     if status.state != FINISHED:

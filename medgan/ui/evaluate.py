@@ -20,20 +20,20 @@ from medgan.ui.components import (
     open_dataset,
     pick_dataset,
     plain_errors,
-    state_badge,
     warn_of_dead_link,
 )
 from medgan.ui.evaluate_compare import compare
 from medgan.ui.evaluate_networks import choose_networks
 from medgan.ui.evaluate_scorecard import scorecard
+from medgan.ui.follow import follow
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.sampler import pick_model
 from medgan.ui.session import workspace
 from medgan.ui.sources import hosted, local_path
+from medgan.ui.study_files import results_of
 from medgan.ui.text import PARTS, plain, sentence
 
 MODEL, FOLDER = "A model", "A folder of images"
-REFRESH = 1.5
 FEW = 50
 """Held-out images below which intervals are wide."""
 
@@ -69,6 +69,7 @@ def new_evaluation() -> None:
             "Images to judge", 16, 20_000, 1000, step=100, key="count", width=160, persist_state="session"
         )
         networks = choose_networks()
+    study = _study(data)
     if part and data.info["splits"][part] < FEW:
         words = "These are few real images: intervals will be wide, and some figures rough."
         st.caption(f":orange[:material/warning:] {words}")
@@ -80,7 +81,7 @@ def new_evaluation() -> None:
         disabled=not (fits and part and subject.spec),
     ):
         with plain_errors():
-            options = {"count": int(count), "split": str(part), **networks}
+            options = {"count": int(count), "split": str(part), **networks, **study}
             record = jobs().evaluate(_spec(subject), data.folder, name=subject.name, options=options)
             st.session_state["report"] = record.name
             st.rerun()
@@ -139,6 +140,29 @@ def _part(data: Dataset) -> str | None:
     return str(chosen)
 
 
+def _study(data: Dataset) -> dict[str, str]:
+    """The study that decides on usefulness, as an option of `evaluate`; empty where none shall."""
+    found = results_of(data, workspace())
+    if not found:
+        st.caption(
+            "Usefulness stays unknown: there is no study of this data set yet. The page Studies makes one, "
+            "or `python -m medgan study-usefulness`."
+        )
+        return {}
+    name = st.selectbox(
+        "Usefulness by the study",
+        list(found),
+        index=None,
+        placeholder="None: usefulness stays unknown",
+        key=f"study-for-{data.folder.name}",
+        width=420,
+        persist_state="session",
+        help="Studies of this data set. Each trained models of its own: its verdict says whether such images "
+        "help a classifier, and the report says that this model was not in it.",
+    )
+    return {"study": str(found[name])} if name else {}
+
+
 def _follow_model(entry: ModelEntry) -> None:
     """Offer the data set that the model was trained on, when the model changes."""
     before = st.session_state.get("followed_model")
@@ -189,33 +213,18 @@ def reports() -> None:
         st.session_state["report"] = next(iter(records))
     name = st.selectbox("Report", list(records), key="report", bind="query-params")
     record = records[name]
-    alive = record.status().alive
-    st.fragment(_progress, run_every=REFRESH if alive else None)(record, alive)
-    if not alive:
-        _finished(record)
+    if not follow(record):
+        _ended(record)
     compare(list(records.values()))
 
 
-def _progress(record: Run, was_alive: bool) -> None:
-    status = explained(record)
-    if was_alive and not status.alive:
-        st.rerun()
-    if status.alive:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            state_badge(status)
-            st.space("stretch")
-            if st.button("Cancel", icon=":material/close:", key="cancel"):
-                record.request_stop()
-        st.progress(status.progress, text=f"{plain(status.message)}…")
-    elif status.state == STOPPED:
+def _ended(record: Run) -> None:
+    path, status = record.folder / "report.json", explained(record)
+    if status.state == STOPPED:
         st.info("Cancelled; there is no report.", icon=":material/info:")
-    elif not (record.folder / "report.json").exists():
+    elif not path.exists():
         st.error(sentence(status.message), icon=":material/error:")
-
-
-def _finished(record: Run) -> None:
-    path = record.folder / "report.json"
-    if path.exists():
+    else:
         with plain_errors():
             report: dict[str, Any] = load_report(path)
             scorecard(report, record.folder)

@@ -45,15 +45,18 @@ LIGHT = ("squeezenet", "squeeze")
 
 def choose_networks() -> dict[str, Any]:
     """The feature network, and behind a button what is seldom changed; as options of `evaluate`."""
-    features = _pick("Compared by", FEATURES, "features", "Figures of different networks cannot be compared.")
+    features = pick_network(
+        "Compared by", FEATURES, "features", "Figures of different networks cannot be compared."
+    )
     with st.popover("More settings", type="tertiary"):
-        lpips = _pick("LPIPS network", LPIPS, "lpips", "LPIPS of one network is not LPIPS of another.")
+        lpips = pick_network("LPIPS network", LPIPS, "lpips", "LPIPS of one network is not LPIPS of another.")
         resamples = st.number_input("Bootstrap resamples", 100, 10_000, 1000, step=100, key="bootstrap")
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="evaluate_seed")
     return {"features": features, "lpips-net": lpips, "bootstrap": int(resamples), "seed": int(seed)}
 
 
-def _pick(label: str, networks: dict[str, Network], key: str, words: str) -> str:
+def pick_network(label: str, networks: dict[str, Network], key: str, words: str) -> str:
+    """A select box that says which networks are here; the best of those is chosen at first."""
     names = list(networks)
     usual = next((name for name in names if networks[name].file and here(networks[name])), None)
     usual = usual or next(name for name in names if name in LIGHT)

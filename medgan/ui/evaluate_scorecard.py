@@ -42,7 +42,7 @@ LOOKS: dict[str, tuple[Any, str]] = {
 """Colour and icon of each level."""
 SIGNS = {"good": "✓ ", "warn": "▲ ", "fail": "✗ "}
 MEMORISATION = "memorisation"
-NOT_STUDIED = "An evaluation does not measure it; the command study-usefulness does."
+NOT_STUDIED = "An evaluation does not measure it; a study does, on the page Studies."
 LONG = 170
 """Characters of a reason on its card, about; the whole is behind the question mark."""
 ROUGH = re.compile(r"(Only .+?): (.+) is rough below ([\d,]+)\.")

@@ -103,6 +103,30 @@ class Jobs:
             self._start(record, ["evaluate", model, str(dataset), *chosen])
         return record
 
+    def study(self, dataset: Path, *, name: str, options: Mapping[str, str]) -> Run:
+        """Start a study of usefulness; its folder in `studies` gets `status.json` and what the study writes.
+        `options` are those of `study-usefulness` on the command line, without the dashes."""
+        with self._lock:
+            study = Run(self.workspace.studies / free_name(self.workspace.studies, name))
+            study.folder.mkdir(parents=True)
+            write_json(study.folder / "config.json", {"dataset": str(dataset), "options": dict(options)})
+            self._study(study)
+        return study
+
+    def study_on(self, study: Run) -> None:
+        """Let a study go on with its own settings; nothing happens if it is alive. MedGANError if the
+        dashboard has not started it, or its data set is gone."""
+        with self._lock:
+            if not study.status().alive:
+                self._study(study)
+
+    def _study(self, study: Run) -> None:
+        config = study.config()
+        dataset = Dataset(config["dataset"]).folder
+        chosen = [f"--{option}={value}" for option, value in config["options"].items()]
+        chosen += [f"--out={study.folder}", f"--record={study.folder}"]
+        self._start(study, ["study-usefulness", str(dataset), *chosen])
+
     def inspect(
         self,
         record: Run,

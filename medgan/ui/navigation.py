@@ -13,6 +13,7 @@ PAGES = {
     "train": ("Train", ":material/model_training:"),
     "generate": ("Generate", ":material/auto_awesome:"),
     "evaluate": ("Evaluate", ":material/fact_check:"),
+    "studies": ("Studies", ":material/science:"),
     "blind_test": ("Blind test", ":material/visibility:"),
     "models": ("Models", ":material/inventory_2:"),
 }

@@ -119,13 +119,13 @@ def measured_words(dataset: Path, preset: str) -> str:
     return f"Measured here: {duration(known.found['seconds'])} for {known.found['iterations']:,} steps."
 
 
-def measuring(options: Sequence[str]) -> None:
-    """The button, and what comes of it."""
+def measuring(options: Sequence[str], models: int = 1) -> None:
+    """The button, and what comes of it; `models` are to be trained so, one after the other."""
     busy = measurements().busy(options)
-    st.fragment(_measuring, run_every=REFRESH if busy else None)(tuple(options), busy)
+    st.fragment(_measuring, run_every=REFRESH if busy else None)(tuple(options), busy, models)
 
 
-def _measuring(options: Key, was_busy: bool) -> None:
+def _measuring(options: Key, was_busy: bool, models: int) -> None:
     if measurements().busy(options) != was_busy:
         st.rerun()
     if was_busy:
@@ -140,19 +140,21 @@ def _measuring(options: Key, was_busy: bool) -> None:
         st.rerun()
     known = measurements().of(options)
     if known is not None:
-        _show(known)
+        _show(known, models)
 
 
-def _show(known: Measurement) -> None:
+def _show(known: Measurement, models: int) -> None:
     if known.problem:
         st.error(sentence(known.problem), icon=":material/error:")
         return
     found = known.found
     speed, fits = found["images_per_second"], found["memory_suffices"] and found["disk_suffices"]
     with st.grid(min_column_width=150):
-        st.metric("In all", duration(found["seconds"]), border=True)
+        whole = found["seconds"] and models * found["seconds"]
+        st.metric(f"{models} models" if models > 1 else "In all", duration(whole), border=True)
         st.metric("Seconds per image", f"{1 / speed:.3g}" if speed else "–", border=True)
         st.metric("Memory", "suffices" if found["memory_suffices"] else "too little", border=True)
         st.metric("Disk", "suffices" if found["disk_suffices"] else "too little", border=True)
     box, icon = (st.success, ":material/check_circle:") if fits else (st.error, ":material/error:")
-    box(sentence(found["words"]), icon=icon)
+    each = "Each model: " if models > 1 else ""
+    box(sentence(each + found["words"]), icon=icon)

@@ -70,7 +70,8 @@ def _one_waiting(queue: Queue, ticket: Ticket, place: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{place}\\. {plain(ticket.name)}")
         if not ticket.folder or run.folder.parent != workspace().runs.resolve():
-            st.caption("of another workspace")
+            mine = workspace().studies.resolve() in run.folder.parents
+            st.caption("of a study, which can be cancelled on its page" if mine else "of another workspace")
             return
         st.space("stretch")
         key = f"{queue.folder.stem}-{run.name}"

@@ -23,6 +23,7 @@ from medgan.metrics import diversity, lpips_net
 from medgan.metrics.weights import Source
 from medgan.models.build import build_discriminator
 from medgan.runs.checkpoint import load_generator, network_state
+from medgan.runs.info import model_sha256
 from tests.evaluation.conftest import make_dataset, make_model
 from tests.metrics.backbone import use_random_weights
 
@@ -190,9 +191,12 @@ def test_the_verdict_on_usefulness_is_that_of_the_study(model: Path, dataset: Da
     study = {
         "verdicts": {"usefulness": verdict},
         "dataset": {"content_sha256": dataset.info["content_sha256"]},
+        "models": [{"sha256": model_sha256(model)}],
     }
     report = evaluated(model, dataset, parts=["memorisation"], study=study)
     assert report["verdicts"]["usefulness"] == verdict
+    others = evaluated(model, dataset, parts=["memorisation"], study=study | {"models": []})
+    assert "models of its own" in others["verdicts"]["usefulness"]["reason"]
     with pytest.raises(DataError, match="another data set"):
         evaluated(model, dataset, parts=["memorisation"], study=study | {"dataset": {"content_sha256": "f"}})
     with pytest.raises(DataError, match="no result of study-usefulness"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medgan.data.dataset import Dataset
 from medgan.evaluation.report import load_report
 from medgan.metrics import features, lpips_net
 from medgan.metrics.weights import cache_folder
@@ -23,6 +24,8 @@ from medgan.ui.jobs import Jobs
 from medgan.workspace import Workspace
 from tests.evaluation.made_up import EVIL, figures, hostile, report, write
 from tests.ui.test_pages import open_page
+from tests.ui.test_studies_page import result as study_result
+from tests.ui.test_studies_page import write as write_study
 
 FORMAT_1 = {"format": 1, "model": {"name": "old", "about": {}}, "settings": {"count": 64}, "notes": []}
 
@@ -162,6 +165,32 @@ def test_the_page_starts_what_was_chosen(
     expected = {"count": 64, "split": "test", "features": "random", "bootstrap": 1000, "seed": 0}
     assert {key: options[key] for key in expected} == expected
     assert "Report as HTML" in [button.label for button in app.get("download_button")]
+
+
+def test_a_study_of_the_data_set_can_decide_on_usefulness(
+    space: Workspace,
+    model: Path,
+    data: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[dict[str, Any]] = []
+
+    def evaluate(self: Jobs, spec: str, dataset: Path, *, name: str, options: dict[str, Any]) -> Run:
+        started.append(options)
+        return Run(write(space.reports / f"new-{len(started)}"))
+
+    monkeypatch.setattr(Jobs, "evaluate", evaluate)
+    app = open_page("evaluate")
+    app.selectbox(key="model").set_value("hub:someone/tiny").run()
+    assert "study-usefulness" in markdown(app)
+    path = write_study(space.studies / "mine", study_result(data))
+    app = open_page("evaluate")
+    app.selectbox(key="model").set_value("hub:someone/tiny").run()
+    app.button(key="evaluate").click().run()
+    app.selectbox(key="study-for-phantoms").set_value("mine").run()
+    app.button(key="evaluate").click().run()
+    assert not app.exception
+    assert [options.get("study") for options in started] == [None, str(path)]
 
 
 def test_a_folder_that_is_not_there_is_one_sentence_and_starts_nothing(

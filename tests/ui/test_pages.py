@@ -15,7 +15,7 @@ from medgan.data.dataset import Dataset
 from medgan.runs.record import FINISHED, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("home", "data", "train", "generate", "evaluate", "blind_test", "models")
+PAGES = ("home", "data", "train", "generate", "evaluate", "studies", "blind_test", "models")
 
 
 def open_page(name: str) -> AppTest:
