@@ -44,6 +44,10 @@ from medgan.metrics.features import NETWORKS, RANDOM, SCORECARD, FeatureNetwork,
 from medgan.workspace import Workspace
 
 PACKAGES = ("torch", "torchvision", "timm", "piq", "lpips", "numpy", "scipy", "pillow")
+FLATTERED = (
+    " The model was trained to please this very network, so these figures flatter it: read them beside those of "
+    "another one (--features dinov2, or random)."
+)
 LPIPS_ORDER = ("alex", "squeeze", "vgg")
 """The backbone of LPIPS where nobody names one: the first whose weights are here, else the first."""
 
@@ -144,7 +148,7 @@ def _judge(
     watch = Watch(progress)
     with watch.stage("Loading"):  # piq brings torchvision along: seconds that are not a figure's
         import_module("piq")
-        network, sentence = _network(settings, watch)
+        network, sentence = _network(settings, watch, judged)
     case = _case(judged, dataset, reals, network, settings, watch)
     results = _results(case, settings)
     found = embedding.places(case.features, seed=settings.seed)
@@ -174,15 +178,19 @@ def _judge(
     return Scorecard(report, pictures)
 
 
-def _network(settings: Settings, watch: Watch) -> tuple[FeatureNetwork, str]:
+def _network(settings: Settings, watch: Watch, judged: Judged) -> tuple[FeatureNetwork, str]:
+    """The network to compare by, and the sentence that says which. A generator may have learned to please
+    the one that its discriminator looked through, so that one is not taken unasked."""
+    pleased = judged.info.model.frozen if judged.info else ""
     if settings.features is None:
-        choice = choose(SCORECARD)
+        choice = choose([name for name in SCORECARD if name != pleased])
         return choice.network, choice.sentence
     listener = (lambda done, total: watch.report("Weights", done, total)) if watch.progress else None
     network = load(settings.features, progress=listener)
     if network.name == RANDOM:
         return network, choose((RANDOM,)).sentence
-    return network, f"Images are compared by {network.label}."
+    flattered = FLATTERED if network.name == pleased else ""
+    return network, f"Images are compared by {network.label}.{flattered}"
 
 
 def _case(

@@ -15,7 +15,7 @@ from medgan.data.split import VALIDATION
 from medgan.errors import MetricError
 from medgan.generation.sampling import BATCH, sample
 from medgan.images import to_float
-from medgan.metrics.features import choose
+from medgan.metrics.features import TRAINING, choose
 from medgan.training.monitor_words import Circumstances, words
 from medgan.training.monitors import EVALUATE_EVERY, EarlyStopping, Readings, overfitting_gap, sign_mean
 from medgan.training.observers import CutShort, Finding, Moment, Observer, Scene
@@ -93,7 +93,7 @@ class HeldOut:
         """With their features, computed when first needed."""
         if self._reference is None:
             self._reference = Reference(
-                choose().network,
+                choose([name for name in TRAINING if name != self.scene.model.frozen]).network,
                 train=self.scene.images,
                 heldout=self.validation,
                 seed=self.scene.train.seed,
