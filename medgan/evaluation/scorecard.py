@@ -45,8 +45,8 @@ from medgan.workspace import Workspace
 
 PACKAGES = ("torch", "torchvision", "timm", "piq", "lpips", "numpy", "scipy", "pillow")
 FLATTERED = (
-    " The model was trained to please this very network, so these figures flatter it: read them beside those of "
-    "another one (--features dinov2, or random)."
+    " The model was trained to please this very network, so these figures flatter it: read them beside those "
+    "of another one (--features dinov2, or random)."
 )
 LPIPS_ORDER = ("alex", "squeeze", "vgg")
 """The backbone of LPIPS where nobody names one: the first whose weights are here, else the first."""
