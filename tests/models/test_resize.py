@@ -1,0 +1,119 @@
+"""The networks of preset `small`: no grid, all sizes, and a judge that is looked through, never trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from medgan.config import ModelConfig
+from medgan.errors import ConfigError
+from medgan.models.build import build_discriminator, build_generator
+from medgan.models.frozen import TAPS, _sides, chosen
+from medgan.models.layers import ResizeUp
+from medgan.training.bodies import body_of
+from tests.metrics.backbone import use_random_weights
+
+CLASSES = (("melanoma", 3), ("nevus", 5))
+
+
+def tiny(**changes: object) -> ModelConfig:
+    return ModelConfig(**({"architecture": "resize", "size": 64, "ngf": 4, "ndf": 4, "latent": 8} | changes))
+
+
+@pytest.fixture
+def body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+    use_random_weights(tmp_path, monkeypatch)
+    found = body_of(tiny(frozen="squeezenet"))
+    assert found is not None
+    return found
+
+
+def test_resize_up_repeats_each_place_and_then_convolves() -> None:
+    layer, x = ResizeUp(3, 5), torch.randn(2, 3, 6, 6)
+    kernel = layer.weight.transpose(0, 1).flip(2, 3)
+    expected = F.conv2d(F.interpolate(x, scale_factor=2), kernel, padding=1)
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+
+
+def test_resize_up_makes_no_grid_of_an_even_image() -> None:
+    inside = ResizeUp(3, 5)(torch.ones(1, 3, 8, 8))[..., 1:-1, 1:-1]
+    assert (inside - inside[..., :1, :1]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_size_and_colour_goes_through_both_networks(size: int, channels: int, body: nn.Module) -> None:
+    config = tiny(size=size, channels=channels, frozen="squeezenet")
+    images = build_generator(config)(torch.randn(2, 8))
+    assert images.shape == (2, channels, size, size)
+    assert images.abs().max() <= 1
+    own, frozen = build_discriminator(config, body=body).judges(images)
+    assert own.shape == (2, 1)
+    assert frozen.shape[0] == 2 and frozen.shape[1] >= 4 * len(TAPS)
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_the_sides_of_the_frozen_features_are_foreseen(size: int, body: nn.Module) -> None:
+    x, found = torch.zeros(1, 3, size, size), {}
+    for k, layer in enumerate(body.children()):
+        x = layer(x)
+        if k in TAPS:
+            found[k] = x.shape[-1]
+            assert x.shape[1] == TAPS[k]
+    assert found == _sides(size)
+
+
+def test_the_frozen_network_is_no_part_of_the_state_and_learns_nothing(body: nn.Module) -> None:
+    network = build_discriminator(tiny(size=128, frozen="squeezenet"), body=body)
+    before = [p.clone() for p in body.parameters()]
+    mine = {id(p) for p in network.parameters()}
+    assert not mine & {id(p) for p in body.parameters()}
+    assert not any("body" in name for name in network.state_dict())
+    images = torch.randn(2, 3, 128, 128, requires_grad=True)
+    sum(x.sum() for x in network.judges(images)).backward()
+    assert all(p.grad is None for p in body.parameters())
+    assert images.grad is not None and images.grad.abs().max() > 0
+    assert all(torch.equal(a, b) for a, b in zip(before, body.parameters(), strict=True))
+
+
+def test_the_frozen_network_follows_to_another_type(body: nn.Module) -> None:
+    build_discriminator(tiny(frozen="squeezenet"), body=body).to(torch.float64)
+    assert next(body.parameters()).dtype == torch.float64
+
+
+def test_a_class_adds_its_own_part_to_the_common_one() -> None:
+    outputs = torch.arange(2 * 3.0).view(2, 3, 1, 1)
+    assert chosen(outputs, None).flatten().tolist() == [0.0, 3.0]
+    labels = torch.tensor([1, 0])
+    assert chosen(outputs, labels).flatten().tolist() == [0.0 + 2.0, 3.0 + 4.0]
+    assert chosen(outputs, labels, torch.tensor(0.5)).flatten().tolist() == [1.0, 5.0]
+
+
+def test_classes_do_not_matter_before_their_time_and_do_afterwards() -> None:
+    network = build_generator(tiny(classes=CLASSES)).eval()
+    z, labels = torch.randn(1, 8).repeat(2, 1), torch.tensor([0, 1])
+    first, second = network(z, labels)
+    assert torch.equal(first, second)
+    network.conditioning.ramp.fill_(1.0)
+    first, second = network(z, labels)
+    assert not torch.allclose(first, second)
+
+
+def test_the_papers_networks_refuse_classes() -> None:
+    with pytest.raises(ConfigError, match="use preset small"):
+        build_generator(ModelConfig(classes=CLASSES))
+
+
+@pytest.mark.parametrize("classes", [[["one", 3]], [["a", 1], ["a", 2]], [["a", 0], ["b", 2]], ["ab"], 3])
+def test_impossible_classes_are_refused(classes: object) -> None:
+    with pytest.raises(ConfigError, match="two to 1000 different names"):
+        ModelConfig.from_json({"classes": classes})
+
+
+def test_classes_survive_json() -> None:
+    config = tiny(classes=CLASSES)
+    assert ModelConfig.from_json(config.to_json()) == config
