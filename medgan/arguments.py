@@ -186,7 +186,11 @@ def _add_source(parser: argparse.ArgumentParser, before: str = "") -> None:
 def _add_intake(parser: argparse.ArgumentParser) -> None:
     """What decides how images are read, judged and divided; the words are checked where they are used."""
     add = parser.add_argument
-    add("--modality", help=f"what the images show: {', '.join(MODALITIES)} (default: other)")
+    add(
+        "--modality",
+        help=f"what the images show, which says how training may change them: {', '.join(MODALITIES)} "
+        "(default: what a named set is known to show, else other); inspect writes it into a prepared set",
+    )
     add("--labels", metavar="CSV", help="classes from a table: file,label[,patient] (default: folder names)")
     add("--size", type=int, default=128, choices=SIZES, help="pixels a side (default 128)")
     add("--fit", default="crop", help="crop (the paper's), pad or squash (default crop)")

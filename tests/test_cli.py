@@ -172,7 +172,8 @@ def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
         (("inspect", "phantom:nope"), "drawn when it is prepared"),
         (("prepare", "", "--out", "x"), "A source is empty"),
         (("prepare", "hub:a/b", "--out", "x"), "hub:datasets/owner/name"),
-        (("inspect", "ct", "--size", 64), "leave the options away"),
+        (("inspect", "ct", "--size", 64), "leave the other options away"),
+        (("inspect", "ct", "--modality", "lung"), "valid are: dermoscopy, chest-ct"),
         (("prepare", "ct", "--out", "x"), "is a prepared data set"),
         (("prepare", ".", "--out", "x", "--count", 5), "--count is for phantoms"),
         (("prepare", ".", "--out", "x", "--limit-megapixels", 0), "--limit-megapixels is 0"),
@@ -210,6 +211,17 @@ def test_a_prepared_set_is_inspected_down_to_its_pixels(call: Caller) -> None:
     path = Path("ct/images.npy")
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     assert "differences: 1, the first: the pixels of" in call.fails("inspect", "ct")
+
+
+def test_a_prepared_set_learns_what_it_shows(call: Caller) -> None:
+    made = call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    assert call.json("inspect", "ct")["settings"]["modality"] == "chest-ct"
+    seen = call.json("inspect", "ct", "--modality", "chest-x-ray")
+    assert (seen["settings"]["modality"], seen["changes"]) == ("chest-x-ray", [])
+    assert call.json("inspect", "ct")["settings"]["modality"] == "chest-x-ray"
+    assert seen["content_sha256"] == made["content_sha256"]
+    assert main(["inspect", "ct"]) == 0
+    assert "Chest X-ray (chest-x-ray). Seen in training: Never mirrored" in call.capsys.readouterr().err
 
 
 def test_inspecting_a_folder_prints_the_report_and_writes_nothing(call: Caller) -> None:
