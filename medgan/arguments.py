@@ -14,7 +14,6 @@ from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
 from medgan.modalities import MODALITIES
 
-DEFAULT_PRESET = "demo"
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 
 Command = Callable[[argparse.Namespace], Any]
@@ -83,7 +82,7 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _add_evaluation(sub)
 
     sub = command("study-usefulness", "study whether synthetic images help a classifier")
-    add_usefulness(sub, preset=DEFAULT_PRESET)
+    add_usefulness(sub)
 
     sub = command("anomaly", "see whether a model of normal images finds those that are not")
     add_anomaly(sub)
@@ -117,7 +116,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("dataset", help="a prepared data set")
     # torchrun takes every option that begins as one of its own, and it has --run-path.
     add("--run", "--run-folder", dest="run", metavar="RUN", help="the run folder")
-    add("--preset", choices=PRESETS, help=f"default {DEFAULT_PRESET}")
+    add("--preset", choices=PRESETS, help="default small on a GPU, else small-cpu")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--kimg", type=float, help="train until so many thousand images were shown")
     goal.add_argument("--iterations", type=int, help="train for so many steps in all")
