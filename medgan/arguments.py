@@ -14,7 +14,6 @@ from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
 from medgan.modalities import MODALITIES
 
-DEFAULT_PRESET = "demo"
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 
 Command = Callable[[argparse.Namespace], Any]
@@ -83,7 +82,7 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     _add_evaluation(sub)
 
     sub = command("study-usefulness", "study whether synthetic images help a classifier")
-    add_usefulness(sub, preset=DEFAULT_PRESET)
+    add_usefulness(sub)
 
     sub = command("anomaly", "see whether a model of normal images finds those that are not")
     add_anomaly(sub)
@@ -117,7 +116,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("dataset", help="a prepared data set")
     # torchrun takes every option that begins as one of its own, and it has --run-path.
     add("--run", "--run-folder", dest="run", metavar="RUN", help="the run folder")
-    add("--preset", choices=PRESETS, help=f"default {DEFAULT_PRESET}")
+    add("--preset", choices=PRESETS, help="default small on a GPU, else small-cpu")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--kimg", type=float, help="train until so many thousand images were shown")
     goal.add_argument("--iterations", type=int, help="train for so many steps in all")
@@ -186,7 +185,11 @@ def _add_source(parser: argparse.ArgumentParser, before: str = "") -> None:
 def _add_intake(parser: argparse.ArgumentParser) -> None:
     """What decides how images are read, judged and divided; the words are checked where they are used."""
     add = parser.add_argument
-    add("--modality", help=f"what the images show: {', '.join(MODALITIES)} (default: other)")
+    add(
+        "--modality",
+        help=f"what the images show, which says how training may change them: {', '.join(MODALITIES)} "
+        "(default: what a named set is known to show, else other); inspect writes it into a prepared set",
+    )
     add("--labels", metavar="CSV", help="classes from a table: file,label[,patient] (default: folder names)")
     add("--size", type=int, default=128, choices=SIZES, help="pixels a side (default 128)")
     add("--fit", default="crop", help="crop (the paper's), pad or squash (default crop)")

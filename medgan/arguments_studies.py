@@ -10,12 +10,16 @@ from medgan.config import DEVICES, PRESETS
 AUTO = "auto"
 
 
-def add_usefulness(parser: argparse.ArgumentParser, *, preset: str) -> None:
+def add_usefulness(parser: argparse.ArgumentParser) -> None:
     """study-usefulness."""
     add = parser.add_argument
     add("dataset", help="a prepared data set with two classes or more")
     add("--out", required=True, metavar="FOLDER", help="the study's folder; the same command goes on with it")
-    add("--preset", choices=PRESETS, default=preset, help=f"of the models, one a class (default {preset})")
+    add(
+        "--preset",
+        choices=PRESETS,
+        help="of the models, one a class (default small on a GPU, else small-cpu)",
+    )
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("--kimg", type=float, help="train each until so many thousand images were shown")
     goal.add_argument("--iterations", type=int, help="train each for so many steps")

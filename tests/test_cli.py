@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
-from medgan.cli import main
+from medgan.arguments import build_parser
+from medgan.cli import COMMANDS, main
+from medgan.cli.work import chosen_preset
 from medgan.runs.record import STOPPED, Run
+
+QUICK = ("--preset", "demo", "--iterations", 1, "--device", "cpu")
 
 
 class Caller:
@@ -105,6 +110,32 @@ def test_a_class_is_named_in_the_manifest_when_there_is_only_one(call: Caller) -
     assert only_class({}) == ""
 
 
+@pytest.mark.parametrize("command", [("train", "x"), ("study-usefulness", "x", "--out", "y")])
+@pytest.mark.parametrize(
+    ("given", "found", "name"),
+    [
+        ((), "cpu", "small-cpu"),
+        ((), "mps", "small"),
+        (("--device", "cpu"), "cpu", "small-cpu"),
+        (("--preset", "paper"), "cpu", "paper"),
+    ],
+)
+def test_without_a_preset_the_device_decides(
+    command: tuple[str, ...],
+    given: tuple[str, ...],
+    found: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from medgan.training import devices
+
+    asked: list[str] = []
+    monkeypatch.setattr(devices, "choose_device", lambda wanted: asked.append(wanted) or torch.device(found))
+    options = build_parser(COMMANDS).parse_args([*command, *given])
+    assert chosen_preset(options) == name
+    assert asked in ([], [options.device or "auto"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -134,21 +165,21 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
 
 def test_a_run_folder_is_never_overwritten(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
-    call.json("train", "ct", "--run", "run", "--iterations", 1, "--device", "cpu")
-    assert "--resume" in call.fails("train", "ct", "--run", "run", "--iterations", 1, "--device", "cpu")
+    call.json("train", "ct", "--run", "run", *QUICK)
+    assert "--resume" in call.fails("train", "ct", "--run", "run", *QUICK)
     assert Run("run").status().step == 1
 
 
 def test_another_data_set_is_refused_on_resume(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "a")
     call.json("prepare", "phantom:chest-ct", "--count", 9, "--size", 64, "--out", "b")
-    call.json("train", "a", "--run", "run", "--iterations", 1, "--device", "cpu")
+    call.json("train", "a", "--run", "run", *QUICK)
     assert "not the data set" in call.fails("train", "b", "--run", "run", "--resume")
 
 
 def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 24, "--size", 64, "--out", "ct")
-    command = [sys.executable, "-m", "medgan", "train", "ct", "--run", "run", "--device", "cpu"]
+    command = [sys.executable, "-m", "medgan", "train", "ct", "--run", "run", *QUICK[:2], *QUICK[4:]]
     root = str(Path(__file__).resolve().parents[1])
     process = subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": root}, stderr=subprocess.PIPE, text=True
@@ -172,7 +203,8 @@ def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:
         (("inspect", "phantom:nope"), "drawn when it is prepared"),
         (("prepare", "", "--out", "x"), "A source is empty"),
         (("prepare", "hub:a/b", "--out", "x"), "hub:datasets/owner/name"),
-        (("inspect", "ct", "--size", 64), "leave the options away"),
+        (("inspect", "ct", "--size", 64), "leave the other options away"),
+        (("inspect", "ct", "--modality", "lung"), "valid are: dermoscopy, chest-ct"),
         (("prepare", "ct", "--out", "x"), "is a prepared data set"),
         (("prepare", ".", "--out", "x", "--count", 5), "--count is for phantoms"),
         (("prepare", ".", "--out", "x", "--limit-megapixels", 0), "--limit-megapixels is 0"),
@@ -210,6 +242,17 @@ def test_a_prepared_set_is_inspected_down_to_its_pixels(call: Caller) -> None:
     path = Path("ct/images.npy")
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     assert "differences: 1, the first: the pixels of" in call.fails("inspect", "ct")
+
+
+def test_a_prepared_set_learns_what_it_shows(call: Caller) -> None:
+    made = call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    assert call.json("inspect", "ct")["settings"]["modality"] == "chest-ct"
+    seen = call.json("inspect", "ct", "--modality", "chest-x-ray")
+    assert (seen["settings"]["modality"], seen["changes"]) == ("chest-x-ray", [])
+    assert call.json("inspect", "ct")["settings"]["modality"] == "chest-x-ray"
+    assert seen["content_sha256"] == made["content_sha256"]
+    assert main(["inspect", "ct"]) == 0
+    assert "Chest X-ray (chest-x-ray). Seen in training: Never mirrored" in call.capsys.readouterr().err
 
 
 def test_inspecting_a_folder_prints_the_report_and_writes_nothing(call: Caller) -> None:

@@ -24,6 +24,9 @@ from tests.test_cli import Caller, call
 __all__ = ["call"]
 
 
+SMALL = ("--preset", "demo", "--set", "ngf=4", "--set", "ndf=4")
+
+
 @pytest.fixture
 def data(call: Caller) -> Path:
     images = np.random.default_rng(0).integers(0, 256, (14, 64, 64, 1), np.uint8)
@@ -31,7 +34,7 @@ def data(call: Caller) -> Path:
 
 
 def small(run: str, *more: object) -> tuple[object, ...]:
-    return ("train", "data", "--run", run, "--device", "cpu", "--set", "ngf=4", "--set", "ndf=4", *more)
+    return ("train", "data", "--run", run, *SMALL, "--device", "cpu", *more)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_finished_run_goes_on_to_a_new_goal(call: Caller, data: Path) -> None:
 
 def test_an_estimate_is_measured_and_leaves_nothing(call: Caller, data: Path) -> None:
     before = sorted(os.listdir())
-    found = call.json("train", "data", "--estimate", "--set", "ngf=4", "--set", "ndf=4", "--iterations", 100)
+    found = call.json("train", "data", "--estimate", *SMALL, "--iterations", 100)
     assert found["memory_suffices"]
     assert found["seconds"] > 0
     assert sorted(os.listdir()) == before

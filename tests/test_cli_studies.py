@@ -27,7 +27,8 @@ def lesion_set(tmp_path: Path) -> None:
 def test_a_study_and_a_search_for_anomalies(call: Caller) -> None:
     study = (
         *("study-usefulness", "set", "--out", "study", "--features", "pixels", "--arms", "synthetic-x1"),
-        *("--seeds", 1, "--iterations", 1, "--set", "ngf=4", "--set", "ndf=4", "--device", "cpu"),
+        *("--preset", "demo", "--set", "ngf=4", "--set", "ndf=4"),
+        *("--seeds", 1, "--iterations", 1, "--device", "cpu"),
     )
     result = call.json(*study)
     assert result == json.loads(Path("study/study.json").read_text())

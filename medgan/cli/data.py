@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from medgan.data.records import Found, find_records
 from medgan.data.settings import Settings
 from medgan.errors import DataError
 from medgan.files import write_json
+from medgan.modalities import MODALITIES, OTHER
 from medgan.terminal import Bar, EndOnSignal, say
 from medgan.workspace import Workspace
 
@@ -32,7 +33,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     refuse_existing(out)
     with _watched(options) as progress:
         if any(source.startswith("phantom:") for source in options.source):
-            data = _draw(options, out, progress)
+            data = _draw(options, out, settings.modality, progress)
         else:
             sources, note = _local(options, progress)
             found = _found(sources, note, limits, options.labels)
@@ -44,15 +45,19 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def inspect(options: argparse.Namespace) -> dict[str, Any]:
-    """Say what a data set holds, or what `prepare` would make of images; nothing is written."""
+    """Say what a data set holds, or what `prepare` would make of images; nothing is written, but for the
+    modality of a data set where one is given."""
     from medgan.data.prepare import inspect as look
 
     first = Path(options.source[0])
     settings, limits = _settings(options), _limits(options)
     if len(options.source) == 1 and _is_prepared(first):
-        if settings != Settings():
-            raise DataError(f"{first} is prepared already, so nothing can be chosen; leave the options away.")
-        return _inspect_dataset(first)
+        if replace(settings, modality=OTHER) != Settings():
+            raise DataError(
+                f"{first} is prepared already, so only --modality can be changed; leave the other options "
+                "away."
+            )
+        return _inspect_dataset(first, options.modality)
     settings.check()
     with _watched(options) as progress:
         sources, note = _local(options, progress)
@@ -66,10 +71,12 @@ def inspect(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def _inspect_dataset(folder: Path) -> dict[str, Any]:
+def _inspect_dataset(folder: Path, modality: str | None) -> dict[str, Any]:
     from medgan.data.dataset import Dataset
 
     data = Dataset(folder)
+    if modality:
+        data.set_modality(modality)
     with Bar("image") as bar:
         changes = data.changes(bar.update)
     report = {"dataset": str(folder), **data.report, **data.info, "changes": changes}
@@ -80,6 +87,8 @@ def _inspect_dataset(folder: Path) -> dict[str, Any]:
             "prepare the set again."
         )
     say(f"All {len(data)} images are as they were prepared.")
+    shown = MODALITIES[data.modality]
+    say(f"They show: {shown.title} ({shown.name}). Seen in training: {shown.words()}")
     return report
 
 
@@ -87,7 +96,7 @@ def _is_prepared(source: Path) -> bool:
     return (source / "dataset.json").is_file()
 
 
-def _draw(options: argparse.Namespace, out: Path, progress: Progress) -> Any:
+def _draw(options: argparse.Namespace, out: Path, modality: str, progress: Progress) -> Any:
     from medgan.data.phantom import draw_set
     from medgan.data.prepare import store
 
@@ -103,7 +112,7 @@ def _draw(options: argparse.Namespace, out: Path, progress: Progress) -> Any:
         progress=lambda done, total: progress("Drawing", done, total),
     )
     name = options.name or out.name
-    return store(images, labels, out, name=name, split=options.split, seed=options.seed, modality=kind)
+    return store(images, labels, out, name=name, split=options.split, seed=options.seed, modality=modality)
 
 
 def _local(options: argparse.Namespace, progress: Progress) -> tuple[list[Path], str]:
@@ -156,7 +165,16 @@ def _found(sources: Sequence[Path], note: str, limits: Limits, labels: str | Non
 
 def _settings(options: argparse.Namespace) -> Settings:
     values = {setting.name: getattr(options, setting.name) for setting in fields(Settings)}
-    return Settings(**{name: value for name, value in values.items() if value is not None})
+    return Settings(**values | {"modality": options.modality or _modality(options.source)})
+
+
+def _modality(sources: Sequence[str]) -> str:
+    """What the images of sources with a name show; `other` where that is not known, or not one thing."""
+    from medgan.hub.medmnist import modality_of
+
+    drawn = {f"phantom:{name}": name for name in MODALITIES}
+    known = {drawn.get(source) or modality_of(source) for source in sources}
+    return known.pop() if len(known) == 1 else OTHER
 
 
 def _limits(options: argparse.Namespace) -> Limits:

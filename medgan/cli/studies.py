@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medgan.arguments_studies import AUTO
 from medgan.cli.models import model_folder
+from medgan.cli.work import chosen_preset
 from medgan.config import GOALS, parse_changes, preset
 from medgan.errors import ConfigError, Interrupted
 from medgan.terminal import Bar, StopOnSignal, say
@@ -103,11 +104,12 @@ def _recipe(options: argparse.Namespace, data: Dataset) -> Recipe:
     for name, value in goal.items():
         _positive(name, value)
     model_changes, train_changes = parse_changes(options.set)
-    model, config = preset(options.preset).for_data(channels=data.channels, size=data.size)
+    name = chosen_preset(options)
+    model, config = preset(name).for_data(channels=data.channels, size=data.size)
     # Stopping by the validation part would let it have a say in what is studied.
     settings = {"stop_on": "never", "seed": options.seed} | train_changes
     return Recipe(
-        preset=options.preset,
+        preset=name,
         model=replace(model, **model_changes),
         train=replace(config, **settings).with_goal(goal),
         device=options.device,

@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medgan.arguments import DEFAULT_PRESET
 from medgan.cli.models import model_folder
-from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes, preset
+from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes, preset, usual_preset
 from medgan.errors import ConfigError, Interrupted
 from medgan.terminal import Bar, StopOnSignal, say
 
@@ -128,7 +127,7 @@ def _request(options: argparse.Namespace) -> Request:
     from medgan.training.request import Request, classes_of
 
     data = Dataset(options.dataset)
-    name = options.preset or DEFAULT_PRESET
+    name = chosen_preset(options)
     model_changes, train_changes = parse_changes(options.set)
     for key in ("batch_size", "seed", "stop_on", "augment"):
         if getattr(options, key) is not None:
@@ -151,6 +150,18 @@ def _request(options: argparse.Namespace) -> Request:
         devices=options.devices or 1,
         init=init,
     )
+
+
+def chosen_preset(options: argparse.Namespace) -> str:
+    """The name of the preset that was asked for, else of the usual one for the device. ConfigError if that
+    device is not there."""
+    from medgan.training.devices import choose_device
+
+    if options.preset:
+        return str(options.preset)
+    name = usual_preset(gpu=choose_device(options.device or "auto").type != "cpu")
+    say(f"Preset {name}; --preset names another.")
+    return name
 
 
 def _refuse_new_settings(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from medgan.data.split import PARTS, TEST
+from medgan.data.split import PARTS, TEST, TRAIN
 from medgan.errors import DataError
-from medgan.modalities import MODALITIES, OTHER
+from medgan.files import write_json
+from medgan.modalities import MODALITIES, OTHER, modality
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -84,6 +86,26 @@ class Dataset:
         """What its images show, a name of `medgan.modalities`; `other` where nobody said."""
         found = str(self.info.get("settings", {}).get("modality", OTHER))
         return found if found in MODALITIES else OTHER
+
+    def set_modality(self, name: str) -> None:
+        """Write down what its images show. They stay as they are, and so does `content_sha256`; runs keep the
+        augmentation that they began with. ConfigError for a name that is none."""
+        modality(name)
+        path = self.folder / "dataset.json"
+        try:
+            age = path.stat()
+            info = json.loads(path.read_text("utf-8"))  # as it stands there, also in format 1
+            write_json(path, info | {"settings": info.get("settings", {}) | {"modality": name}})
+            os.utime(path, ns=(age.st_atime_ns, age.st_mtime_ns))  # it keeps its place in lists by age
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} cannot be written; make it writable, or prepare anew.") from error
+        self.info["settings"] = self.info.get("settings", {}) | {"modality": name}
+
+    @property
+    def training_classes(self) -> tuple[tuple[str, int], ...]:
+        """The classes that have images to train on, with how many."""
+        counts = {name: int(parts.get(TRAIN, 0)) for name, parts in self.info["classes"].items()}
+        return tuple((name, count) for name, count in counts.items() if count)
 
     @cached_property
     def images(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from medgan.errors import HubError
+from medgan.modalities import OTHER
 
 PREFIX = "medmnist:"
 VARIABLE = "MEDMNIST_ENDPOINT"
@@ -40,6 +41,19 @@ MEDMNIST = {
     "organsmnist": "OrganSMNIST: abdominal CT, sagittal, 25,211 images, 11 organs",
 }
 """The sets that can be fetched, with a line for people."""
+SHOWS = {
+    "pathmnist": "histology",
+    "chestmnist": "chest-x-ray",
+    "dermamnist": "dermoscopy",
+    "octmnist": "oct",
+    "pneumoniamnist": "chest-x-ray",
+    "retinamnist": "fundus",
+    "breastmnist": "ultrasound",
+    "bloodmnist": "histology",
+    "tissuemnist": "histology",
+}
+"""Their modalities. Not of the organ sets: these are single organs cut out, left and right kidneys among
+them, and no axial chest."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,13 @@ class MedMnist:
                 f"the class is an image's only finding, or {NO_FINDING!r}; images with several are left out"
             )
         return "the grades are taken as classes" if all(map(str.isdigit, self.labels)) else ""
+
+
+def modality_of(spec: str) -> str:
+    """The modality of the set that `medmnist:NAME` means; `other` where it is not known, or `spec` is of
+    another kind."""
+    prefix, _, name = spec.rpartition(":")
+    return SHOWS.get(name.strip().casefold(), OTHER) if f"{prefix}:" == PREFIX else OTHER
 
 
 def find_set(spec: str, size: int) -> MedMnist:

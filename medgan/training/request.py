@@ -82,8 +82,7 @@ def labels_of(data: Dataset, model: ModelConfig) -> np.ndarray | None:
 def classes_of(data: Dataset) -> tuple[tuple[str, int], ...]:
     """The classes that a class-conditional model of this set tells apart, with their numbers of training
     images. DataError where there are not two."""
-    known = data.info["classes"]
-    counts = tuple((name, int(parts.get(TRAIN, 0))) for name, parts in known.items() if parts.get(TRAIN))
+    counts = data.training_classes
     if len(counts) < 2 or not all(name for name, _ in counts):
         raise DataError(
             f"{data.name} has no two classes to train on, which a class-conditional model needs; prepare it "

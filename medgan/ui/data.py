@@ -27,6 +27,7 @@ from medgan.ui.components import (
     plain_errors,
     warn_of_dead_link,
 )
+from medgan.ui.modality import correct_modality
 from medgan.ui.navigation import link
 from medgan.ui.pairs import show_pairs
 from medgan.ui.session import workspace
@@ -75,6 +76,7 @@ def _summary(data: Dataset) -> None:
         else []
     )
     st.caption(" ".join(facts).replace("..", "."))
+    correct_modality(data)
     findings.advice({"advice": _advice(data)})
     findings.classes(data.info)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from medgan.data.dataset import Dataset
+from medgan.modalities import OTHER
 from medgan.runs.record import FINISHED, INTERRUPTED, STOPPED, Run
 from medgan.ui import findings, intake
 from medgan.ui.classes import choose_classes
@@ -16,6 +17,7 @@ from medgan.ui.components import plain_errors
 from medgan.ui.intake import Intake
 from medgan.ui.jobs import explained, jobs
 from medgan.ui.looks import choose_look
+from medgan.ui.modality import choose_modality
 from medgan.ui.parts import choose_parts
 from medgan.ui.pictures import thumbnail
 from medgan.ui.sources import choose_source, free_folder, start_scan
@@ -172,6 +174,8 @@ def review(current: Intake) -> None:
 
 def _choose(current: Intake, report: dict[str, Any], wrong: list[str]) -> Settings:
     settings, key = current.settings(), current.id
+    st.session_state.setdefault(f"{key}-modality", settings.modality)
+    settings = replace(settings, modality=choose_modality(f"{key}-modality"))
     picture = partial(thumbnail, current, window=settings.window)
     divided = not report.get("trouble")
     if not divided:  # that is what has to be changed, so it comes first
@@ -201,7 +205,7 @@ def _how_make_ended(current: Intake) -> None:
 
 def _make(current: Intake, report: dict[str, Any], wrong: list[str]) -> None:
     """The name and Make, or why it cannot be; and another check, where other things are chosen by now."""
-    changed = current.settings() != current.scanned_with()
+    changed = _of_consequence(current.settings()) != _of_consequence(current.scanned_with())
     obstacle = _obstacle(report, wrong, changed=changed)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the data set", value=current.title, key=f"{current.id}-name", width=320)
@@ -220,6 +224,11 @@ def _make(current: Intake, report: dict[str, Any], wrong: list[str]) -> None:
         st.rerun()
     if pressed:
         _start_make(current, name)
+
+
+def _of_consequence(settings: Settings) -> Settings:
+    """The settings without the one that changes nothing of what a check finds."""
+    return replace(settings, modality=OTHER)
 
 
 def _obstacle(report: dict[str, Any], wrong: list[str], *, changed: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -105,7 +106,8 @@ def _make_demo(kind: str, name: str, count: int) -> None:
     out = free_folder(name)
     new = intake.begin(workspace(), name.strip(), [f"phantom:{kind}"], count=count)
     new.note(out=str(out), demo=True)
-    jobs().prepare(new.make, new.sources, Settings(), out=out, name=name.strip(), count=new.count)
+    settings = Settings(modality=kind)
+    jobs().prepare(new.make, new.sources, settings, out=out, name=name.strip(), count=new.count)
     intake.show(new)
     st.rerun()
 
@@ -163,13 +165,17 @@ def _bare(text: str) -> str:
 
 def _medmnist() -> None:
     from medgan.hub.medmnist import MEDMNIST as SETS
+    from medgan.hub.medmnist import modality_of
 
     with st.form("medmnist"):
         name = st.selectbox("Set", list(SETS), format_func=lambda key: SETS[key])
         st.caption("Standardised images for research. A whole set is downloaded; some have several GB.")
         most = _most()
         if st.form_submit_button("Download and check", type="primary"):
-            _scan(intake.begin(workspace(), str(name), [f"medmnist:{name}"], count=most))
+            source = f"medmnist:{name}"
+            new = intake.begin(workspace(), str(name), [source], count=most)
+            new.choose(replace(new.settings(), modality=modality_of(source)))
+            _scan(new)
 
 
 def _most() -> int:

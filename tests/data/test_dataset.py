@@ -14,7 +14,7 @@ import pytest
 
 from medgan.data.dataset import Dataset
 from medgan.data.prepare import store
-from medgan.errors import DataError
+from medgan.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -58,6 +58,38 @@ def test_a_set_can_be_deleted_while_it_is_open(out: Path) -> None:
         path.unlink()
     out.rmdir()
     assert int(data[0][0, 0, 0]) == first
+
+
+def test_what_the_images_show_can_be_changed_and_nothing_else_changes(out: Path) -> None:
+    before, age = Dataset(out), (out / "dataset.json").stat().st_mtime_ns
+    assert before.modality == "other"
+    data = Dataset(out)
+    data.set_modality("chest-ct")
+    assert data.modality == Dataset(out).modality == "chest-ct"
+    after = json.loads((out / "dataset.json").read_text())
+    assert after["settings"].pop("modality") == "chest-ct"
+    assert before.info["settings"].pop("modality") == "other"
+    assert after == before.info, "content_sha256 among the rest"
+    assert (out / "dataset.json").stat().st_mtime_ns == age, "it keeps its place in lists by age"
+    assert not Dataset(out).changes()
+    with pytest.raises(ConfigError, match="no modality 'lung'"):
+        data.set_modality("lung")
+
+
+def test_a_set_without_settings_can_be_told_what_it_shows(out: Path) -> None:
+    path = out / "dataset.json"
+    info = json.loads(path.read_text())
+    del info["settings"]
+    path.write_text(json.dumps(info))
+    Dataset(out).set_modality("fundus")
+    assert json.loads(path.read_text()) == info | {"settings": {"modality": "fundus"}}
+
+
+def test_the_classes_to_train_on_are_those_with_images_in_that_part(out: Path) -> None:
+    data = Dataset(out)
+    assert dict(data.training_classes) == {"a": 4, "b": 4}
+    data.info["classes"]["b"]["train"] = 0
+    assert data.training_classes == (("a", 4),)
 
 
 def test_a_set_of_format_1_opens_with_its_heldout_part_as_test(out: Path, images: np.ndarray) -> None:

@@ -53,6 +53,7 @@ def test_the_demo_set_is_made_by_a_process_and_shown(workspace: Path) -> None:
     press(app, "Make this data set")
     app = settled(app)
     made = Dataset(workspace / "datasets" / "demo-chest-ct")
+    assert made.modality == "chest-ct"
     assert sum(made.info["splits"].values()) == 20
     assert any("is ready" in box.value for box in app.success)
     assert not files_in(workspace / "uploads")
@@ -73,6 +74,7 @@ def test_a_zip_is_checked_at_once_and_becomes_a_data_set_with_its_folders_as_cla
 
 def test_what_is_chosen_on_the_page_is_what_is_made(workspace: Path) -> None:
     app = settled(upload("lesions.zip", zip_of(lesions())))
+    shows(app).set_value("dermoscopy").run()
     control(app, "Shape").set_value("pad").run()
     control(app, "Size in pixels").set_value("64").run()
     app.slider[0].set_value((50, 75)).run()
@@ -80,6 +82,7 @@ def test_what_is_chosen_on_the_page_is_what_is_made(workspace: Path) -> None:
     settled(app)
     settings = Dataset(workspace / "datasets" / "lesions").info["settings"]
     assert (settings["fit"], settings["size"], settings["split"]) == ("pad", 64, "0.5/0.25/0.25")
+    assert settings["modality"] == "dermoscopy"
 
 
 def test_an_upload_without_images_is_told_in_one_sentence_and_can_be_removed(workspace: Path) -> None:
@@ -107,6 +110,49 @@ def test_a_name_that_is_taken_loses_nothing(phantoms: Dataset) -> None:
     press(app, "Make this data set")
     assert "already" in app.error[0].value
     assert Dataset(phantoms.folder).info == phantoms.info
+
+
+# ---- what the images show
+
+
+def test_what_is_uploaded_shows_something_else_until_somebody_says_what(space: Workspace) -> None:
+    intake = scanned(space)
+    app = open_page(intake=intake.id)
+    assert shows(app).value == "other"
+    assert any("nobody said that this is harmless" in c.value for c in app.caption)
+    shows(app).set_value("brain-mri").run()
+    assert any("May be mirrored, left and right" in c.value for c in app.caption)
+    assert intake.settings().modality == "brain-mri"
+    assert not any("Check again" in b.label for b in app.button), "the findings are the same"
+    assert shows(open_page(intake=intake.id)).value == "brain-mri"
+
+
+def test_a_set_with_a_name_is_known_to_show_something(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        Jobs, "inspect", lambda self, record, s, settings, **_: asked.append(settings.modality)
+    )
+    app = open_page()
+    control(app, "Where from").set_value("medmnist").run()
+    next(s for s in app.selectbox if s.label == "Set").set_value("octmnist")
+    press(app, "Download and check")
+    assert asked == ["oct"]
+
+
+def test_what_a_set_shows_can_be_corrected_where_it_is_shown(phantoms: Dataset) -> None:
+    digest = phantoms.info["content_sha256"]
+    app, other = open_page(), open_page()
+    assert shows(app).value == "other"
+    shows(app).set_value("chest-ct").run()
+    assert not app.exception and not app.error
+    assert (Dataset(phantoms.folder).modality, Dataset(phantoms.folder).info["content_sha256"]) == (
+        "chest-ct",
+        digest,
+    )
+    assert shows(other.run()).value == "chest-ct", "a tab that was open before writes nothing back"
+    assert Dataset(phantoms.folder).modality == "chest-ct"
 
 
 # ---- what stands in the way of Make
@@ -655,6 +701,10 @@ def press(app: AppTest, label: str) -> None:
 
 def control(app: AppTest, label: str) -> Any:
     return next(g for g in app.segmented_control if g.label == label)
+
+
+def shows(app: AppTest) -> Any:
+    return next(s for s in app.selectbox if s.label == "What the images show")
 
 
 def metric(app: AppTest, label: str) -> str:
