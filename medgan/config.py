@@ -91,6 +91,11 @@ class ModelConfig(_Settings):
         for name, largest in _LARGEST.items():
             _whole(name, getattr(self, name), largest)
 
+    @property
+    def plain(self) -> bool:
+        """Whether these are the paper's networks, which know no classes and no frozen network."""
+        return self.architecture == "sngan"
+
 
 def _classes(value: Any) -> tuple[tuple[str, int], ...]:
     """As a model may have them: none, or two or more, with different names."""
