@@ -39,13 +39,18 @@ def _unknown(kind: str, name: Any, valid: Any) -> str:
     return f"There is no {kind} {name!r}; valid are: {', '.join(valid)}.{hint}"
 
 
+def _listed(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return [_listed(one) for one in value] if isinstance(value, tuple) else value
+
+
 class _Settings:
     """JSON both ways for the dataclasses below."""
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
-        return values
+        return {name: _listed(value) for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
