@@ -62,6 +62,11 @@ def test_the_paper_preset_runs_as_many_iterations_as_the_paper(images: int, iter
     assert preset("paper").train.total_iterations(images) == iterations
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_of_no_images_there_are_no_iterations(name: str) -> None:
+    assert preset(name).train.total_iterations(0) == 0
+
+
 def test_iterations_override_epochs() -> None:
     assert TrainConfig(epochs=200, iterations=7).total_iterations(160) == 7
 
@@ -75,9 +80,7 @@ def test_the_paper_preset_is_the_dcgan_tutorials_setting() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(
-        ConfigError, match=r"no preset 'papr'; valid are: small, .*Did you mean 'paper'"
-    ):
+    with pytest.raises(ConfigError, match=r"no preset 'papr'; valid are: small, .*Did you mean 'paper'"):
         preset("papr")
 
 
