@@ -75,9 +75,7 @@ def test_the_paper_preset_is_the_dcgan_tutorials_setting() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(
-        ConfigError, match=r"no preset 'papr'; valid are: small, .*Did you mean 'paper'"
-    ):
+    with pytest.raises(ConfigError, match=r"no preset 'papr'; valid are: small, .*Did you mean 'paper'"):
         preset("papr")
 
 
