@@ -89,7 +89,7 @@ class ModelConfig(_Settings):
         if self.frozen not in FROZEN:
             raise ConfigError(_unknown("frozen network", str(self.frozen), [name or "''" for name in FROZEN]))
         object.__setattr__(self, "classes", _classes(self.classes))  # JSON has lists
-        if self.architecture == "sngan" and (self.classes or self.frozen):
+        if self.plain and (self.classes or self.frozen):
             raise ConfigError("The paper's networks know no classes and no frozen network; use preset small.")
         if self.channels not in (1, 3):
             raise ConfigError(f"channels is {self.channels}; it must be 1 (grey) or 3 (colour).")
@@ -97,6 +97,11 @@ class ModelConfig(_Settings):
             raise ConfigError(f"size is {self.size}; it must be one of {', '.join(map(str, SIZES))}.")
         for name, largest in _LARGEST.items():
             _whole(name, getattr(self, name), largest)
+
+    @property
+    def plain(self) -> bool:
+        """Whether these are the paper's networks, which know no classes and no frozen network."""
+        return self.architecture == "sngan"
 
 
 def _classes(value: Any) -> tuple[tuple[str, int], ...]:

@@ -58,6 +58,8 @@ class Generator(nn.Module):
         layers += [nn.Conv2d(widths[-1], config.channels, 3, 1, 1), nn.Tanh()]
         self.main = nn.Sequential(*layers)
         self.apply(dcgan_init)
+        if self.embedding is not None:  # as strong as the latent, it would be all that is listened to
+            nn.init.normal_(self.embedding.weight, 0.0, 0.1)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """`(N, latent)` float and `(N,)` whole numbers to `(N, C, S, S)` in [-1, 1]."""

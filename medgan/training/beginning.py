@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from medgan.config import ModelConfig
 from medgan.errors import ConfigError
+from medgan.generation.sampling import class_names
 from medgan.runs.checkpoint import read_tensors
 from medgan.runs.discriminator import discriminator_state, has_discriminator
 from medgan.runs.info import WEIGHTS, ModelInfo
@@ -40,7 +41,7 @@ def begin_with(step: GanStep, folder: Path) -> None:
         take_over(step.average.network, generator)
     if has_discriminator(folder):
         take_over(step.discriminator, discriminator_state(folder))
-    if step.generator.classes and not any(name.startswith("conditioning.") for name in generator):
+    if class_names(step.generator) and not any(name.startswith("conditioning.") for name in generator):
         tell_apart(list(step.networks().values()), 1.0)  # what all have in common is known already
 
 

@@ -49,6 +49,18 @@ class Place:
 ANYWHERE = Place()
 
 
+@dataclass(frozen=True)
+class Begin:
+    """What a run begins with: `init` is the MODEL whose weights it takes over, empty for none; `conditional`,
+    whether its model tells the classes of the data set apart."""
+
+    init: str = ""
+    conditional: bool = False
+
+
+AFRESH = Begin()
+
+
 class Jobs:
     """Starts and stops training and evaluation processes in one workspace."""
 
@@ -58,13 +70,21 @@ class Jobs:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def train(
-        self, dataset: Path, preset: str, *, name: str, goal: Goal, changes: Changes, place: Place = ANYWHERE
+        self,
+        dataset: Path,
+        preset: str,
+        *,
+        name: str,
+        goal: Goal,
+        changes: Changes,
+        begin: Begin = AFRESH,
+        place: Place = ANYWHERE,
     ) -> Run:
-        """Start a new run under a free name like `name`; `goal` and `changes` as in `training_options`."""
+        """Start a new run under a free name like `name`; the rest as in `training_options`."""
         with self._lock:
             run = Run(self.workspace.runs / free_name(self.workspace.runs, name))
             run.folder.mkdir(parents=True)
-            options = training_options(dataset, preset, goal=goal, changes=changes, place=place)
+            options = training_options(dataset, preset, goal=goal, changes=changes, begin=begin, place=place)
             self._start(run, ["train", *options, f"--run={run.folder}"])
         return run
 
@@ -190,12 +210,20 @@ class Jobs:
 
 
 def training_options(
-    dataset: Path, preset: str, *, goal: Goal, changes: Changes, place: Place = ANYWHERE
+    dataset: Path,
+    preset: str,
+    *,
+    goal: Goal,
+    changes: Changes,
+    begin: Begin = AFRESH,
+    place: Place = ANYWHERE,
 ) -> list[str]:
     """What follows `train` on the command line. `goal` is one of `config.GOALS` with its value, or empty
     for the preset's; `changes` are settings other than the preset's."""
     options = [str(dataset), f"--preset={preset}", f"--device={place.device}"]
     options += [f"--devices={place.devices}"] if place.devices > 1 else []
+    options += [f"--init={begin.init}"] if begin.init else []
+    options += ["--conditional"] if begin.conditional else []
     options += [f"--{name}={value}" for name, value in goal.items()]
     return options + [f"--set={name}={value}" for name, value in changes.items()]
 

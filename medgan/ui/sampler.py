@@ -14,6 +14,7 @@ from medgan.images import png
 from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
 from medgan.ui.components import warn_of_dead_link
 from medgan.ui.session import workspace
+from medgan.ui.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +50,11 @@ def describe(entry: ModelEntry) -> str:
     if about.get("preset"):
         parts.append(f"preset {about['preset']}, step {about.get('step', 0):,}")
     if dataset.get("train"):
-        parts.append(f"trained on {dataset['train']} images of {dataset.get('name', 'a data set')}")
+        parts.append(
+            f"trained on {dataset['train']} images of {plain(str(dataset.get('name', 'a data set')))}"
+        )
+    if entry.info.model.classes:
+        parts.append(f"tells {len(entry.info.model.classes)} classes apart")
     return " · ".join(parts)
 
 

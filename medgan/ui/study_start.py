@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from medgan.config import PRESETS
+from medgan.config import PRESETS, usual_preset
 from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, TRAIN
+from medgan.hardware import gpu_expected
 from medgan.ui.components import pick_dataset, plain_errors
 from medgan.ui.evaluate_networks import FEATURES, pick_network
 from medgan.ui.jobs import jobs, training_options
@@ -78,7 +79,7 @@ def _options(data: Dataset, labels: Sequence[str]) -> dict[str, str]:
     preset = st.selectbox(
         "Preset of the models",
         list(PRESETS),
-        index=list(PRESETS).index("demo"),
+        index=list(PRESETS).index(usual_preset(gpu=gpu_expected())),
         format_func=lambda name: f"{PRESETS[name].title} ({name})",
         key="study_preset",
         width=240,

@@ -12,6 +12,7 @@ from medgan.ui.navigation import link
 from medgan.ui.session import workspace
 from medgan.ui.text import sentence
 from medgan.ui.train_curves import charts, choose_look
+from medgan.ui.train_facts import facts
 from medgan.ui.train_monitors import best_so_far, monitors
 from medgan.ui.train_runs import SHOW_NEXT, deletion, renaming
 from medgan.ui.train_samples import samples
@@ -89,6 +90,7 @@ def _head(run: Run, was_alive: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(status)
         st.markdown(sentence(status.message))
+    facts(run)
     st.progress(status.progress, text=how_far(status))
     with st.container(horizontal=True, vertical_alignment="center"):
         if status.alive:

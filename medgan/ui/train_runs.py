@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from medgan.errors import RunError
 from medgan.runs.events import Event
 from medgan.runs.queue import Queue, Ticket, all_queues
 from medgan.runs.record import Run, find_runs
@@ -18,6 +17,7 @@ from medgan.ui.jobs import delete, jobs
 from medgan.ui.session import workspace
 from medgan.ui.text import plain
 from medgan.ui.train_curves import events_of
+from medgan.ui.train_facts import config_of, flat
 
 REFRESH = 2.0
 SHOW_NEXT = "show_next"
@@ -113,7 +113,7 @@ def _table() -> None:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    status, config = run.status(), _config(run)
+    status, config = run.status(), config_of(run)
     return {
         "run": run.name,
         "state": status.state,
@@ -123,13 +123,6 @@ def _row(run: Run) -> dict[str, Any]:
         "trained for": duration(status.seconds or None),
         "started": config.get("created", "–")[:16].replace("T", " "),
     }
-
-
-def _config(run: Run) -> dict[str, Any]:
-    try:
-        return run.config()
-    except RunError:  # it is just starting
-        return {}
 
 
 # ---- several beside each other
@@ -171,7 +164,7 @@ def _compared(runs: Sequence[Run], figure: str) -> None:
 
 def beside(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """A row a run: the settings in which these runs differ, then where they stand."""
-    settings = [_flat(_config(run)) for run in runs]
+    settings = [flat(config_of(run)) for run in runs]
     names = dict.fromkeys(name for values in settings for name in values)
     differ = [name for name in names if len({values.get(name) for values in settings}) > 1]
     ends = [_at_the_end(run) for run in runs]
@@ -182,14 +175,6 @@ def beside(runs: Sequence[Run]) -> list[dict[str, Any]]:
         | {name: end[name] for name in known}
         for run, values, end in zip(runs, settings, ends, strict=True)
     ]
-
-
-def _flat(config: dict[str, Any]) -> dict[str, str]:
-    if not config:
-        return {}
-    named = {"preset": config.get("preset"), "data set": config.get("dataset", {}).get("name")}
-    parts = {**config.get("model", {}), **config.get("train", {}), "device": config.get("device")}
-    return {name: str(value) for name, value in (named | parts).items()}
 
 
 def _at_the_end(run: Run) -> dict[str, Any]:

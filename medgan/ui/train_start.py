@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from medgan.config import (
-    DEVICES,
-    FROM_THE_DATA,
-    GOALS,
-    PRECISIONS,
-    PRESETS,
-    STOP_ON,
-    ModelConfig,
-    Preset,
-    TrainConfig,
-)
+from medgan.config import PRESETS, Preset, TrainConfig, usual_preset
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import ConfigError
+from medgan.hardware import gpu_expected
 from medgan.ui.components import pick_dataset, plain_errors
-from medgan.ui.jobs import Place, jobs, training_options
+from medgan.ui.jobs import jobs, training_options
+from medgan.ui.session import suggest
 from medgan.ui.text import count, sentence
+from medgan.ui.train_begin import choose_beginning
 from medgan.ui.train_measure import measured_words, measuring
+from medgan.ui.train_settings import choose_settings
 
 MOST = 10_000_000
-MOST_DEVICES = 64
 GOAL_WORDS = {"iterations": "Iterations", "kimg": "Thousand images", "minutes": "Minutes"}
 GOAL_HELP = {
     "iterations": "Steps in all.",
     "kimg": "How many thousand images are shown in all, each of yours many times.",
     "minutes": "Of training, over all resumes; waiting and pauses do not count.",
 }
-CHOICES = {"stop_on": STOP_ON, "precision": PRECISIONS}
-HIDDEN = (*GOALS, *FROM_THE_DATA, "epochs", "architecture")
-"""Asked for above, or given by the data and the preset."""
-WORDS = {
-    "batch_size": ("Batch size", "Images a step. Less needs less memory."),
-    "seed": ("Seed", "Another seed is another training."),
-    "stop_on": (
-        "Stop early",
-        "`kid`: when samples stop coming nearer to unseen images; `never`: at the end.",
-    ),
-    "learning_rate": ("Learning rate", "How far a step goes. Too far, and the losses jump."),
-    "precision": ("Precision", "`bfloat16` is quicker where the device has it; `auto` finds out."),
-    "cuda_graphs": ("CUDA graphs", "Quicker on an NVIDIA GPU; without one it changes nothing."),
-    "checkpoint_every": ("Steps between checkpoints", "What a crash costs at most. The last three are kept."),
-    "sample_every": ("Steps between sample sheets", "They are small, and show best how it goes."),
-    "log_every": ("Steps between figures", "Each is a point of the curves."),
-    "ngf": ("Width of the generator", "Twice as wide is about four times as slow."),
-    "ndf": ("Width of the discriminator", "Wider sees more, and memorises small sets sooner."),
-    "latent": ("Size of the random input", "Numbers from which each image is drawn."),
-    "beta1": ("Adam's beta 1", "How long a step remembers its direction."),
-    "beta2": ("Adam's beta 2", "How long a step remembers its length."),
-}
-LEAST = {"batch_size": 2, "log_every": 1, "sample_every": 1, "checkpoint_every": 1, "ngf": 1, "ndf": 1}
 
 
 def new_run() -> None:
@@ -66,8 +35,9 @@ def new_run() -> None:
     if data is None:
         return
     preset = _preset(data)
+    begin = choose_beginning(data, preset)
     top = st.container()
-    changes, place = _settings(preset)
+    changes, place = choose_settings(data, preset, networks=not begin.init)
     try:
         _, train = preset.for_data(channels=data.channels, size=data.size)
         model_changes = {name: value for name, value in changes.items() if hasattr(preset.model, name)}
@@ -79,11 +49,11 @@ def new_run() -> None:
     with top:
         goal, name = _goal_and_name(data, preset, train)
     st.caption(_in_words(data, train.with_goal(goal)))
-    options = training_options(data.folder, preset.name, goal=goal, changes=changes, place=place)
-    measuring(options)
+    chosen: Any = {"goal": goal, "changes": changes, "begin": begin, "place": place}
+    measuring(training_options(data.folder, preset.name, **chosen))
     if st.button("Start training", type="primary", icon=":material/play_arrow:", key="start"):
         with plain_errors():
-            run = jobs().train(data.folder, preset.name, name=name, goal=goal, changes=changes, place=place)
+            run = jobs().train(data.folder, preset.name, name=name, **chosen)
             st.session_state["run"] = run.name
             st.rerun()
 
@@ -93,10 +63,10 @@ def _preset(data: Dataset) -> Preset:
         " ".join(filter(None, [preset.summary, measured_words(data.folder, name)]))
         for name, preset in PRESETS.items()
     ]
+    suggest("preset", usual_preset(gpu=gpu_expected(st.session_state.get("device", "auto"))))
     name = st.radio(
         "Preset",
         list(PRESETS),
-        index=list(PRESETS).index("demo"),
         format_func=lambda key: f"{PRESETS[key].title} (`{key}`)",
         captions=captions,
         key="preset",
@@ -129,21 +99,13 @@ def _goal(kind: str, key: str, usual: int, batch: int) -> float:
     label, words = GOAL_WORDS[kind], GOAL_HELP[kind]
     kept: Any = {"key": f"{kind}-{key}", "persist_state": "session", "help": words, "width": 200}
     if kind == "iterations":
-        _suggest(kept["key"], max(1, usual))
+        suggest(kept["key"], max(1, usual))
         return int(st.number_input(label, 1, MOST, step=1, **kept))
     if kind == "kimg":
-        _suggest(kept["key"], max(0.1, round(usual * batch / 1000, 1)))
+        suggest(kept["key"], max(0.1, round(usual * batch / 1000, 1)))
         return float(st.number_input(label, 0.1, 1e6, step=10.0, format="%.1f", **kept))
-    _suggest(kept["key"], 10.0)
+    suggest(kept["key"], 10.0)
     return float(st.number_input(label, 0.5, 1e5, step=1.0, format="%.1f", **kept))
-
-
-def _suggest(key: str, value: float) -> None:
-    """Let the widget show `value`, also when it changes with other choices, until somebody sets it."""
-    before = f"{key}-suggested"
-    if st.session_state.get(key) in (None, st.session_state.get(before)):
-        st.session_state[key] = value
-    st.session_state[before] = value
 
 
 def _in_words(data: Dataset, train: TrainConfig) -> str:
@@ -159,56 +121,3 @@ def _in_words(data: Dataset, train: TrainConfig) -> str:
 
 def _images(data: Dataset) -> int:
     return int(data.info["splits"].get(TRAIN, 0))
-
-
-def _settings(preset: Preset) -> tuple[dict[str, Any], Place]:
-    """What differs from the preset, and where it is trained."""
-    usual: dict[str, Any] = {}
-    for config, kind in ((preset.train, TrainConfig), (preset.model, ModelConfig)):
-        usual |= {f.name: getattr(config, f.name) for f in fields(kind) if f.name not in HIDDEN}
-    first = [name for name in WORDS if name in usual]
-    with st.expander("More settings"), st.grid(min_column_width=260):
-        chosen = {name: _setting(preset, name, usual) for name in dict.fromkeys([*first, *usual])}
-        with st.container():
-            device = st.selectbox("Device", DEVICES, key="device", persist_state="session")
-            st.caption("`auto` takes a GPU where there is one.")
-        with st.container():
-            devices = st.number_input(
-                "Use this many devices", 1, MOST_DEVICES, key="devices", persist_state="session"
-            )
-            st.caption("GPUs that share each batch, where this machine has several; on a CPU, processes.")
-    place = Place(str(device), int(devices))
-    return {name: value for name, value in chosen.items() if value != usual[name]}, place
-
-
-def _setting(preset: Preset, name: str, values: Mapping[str, Any]) -> Any:
-    value, key = values[name], f"set-{preset.name}-{name}"
-    label, words = WORDS.get(name, (name.replace("_", " ").capitalize(), f"`{name}`"))
-    with st.container():
-        chosen = _widget(label, name, value, key)
-        st.caption(words)
-    return chosen
-
-
-def _widget(label: str, name: str, value: Any, key: str) -> Any:
-    if isinstance(value, bool):
-        return st.toggle(label, value, key=key, persist_state="session")
-    if name in CHOICES:
-        options = list(CHOICES[name])
-        return st.selectbox(label, options, options.index(value), key=key, persist_state="session")
-    if isinstance(value, int):
-        least = LEAST.get(name, 0)
-        return int(st.number_input(label, least, 2**31 - 1, value, key=key, persist_state="session"))
-    if isinstance(value, float):
-        return _number(label, value, key)
-    return st.text_input(label, str(value), key=key, persist_state="session")
-
-
-def _number(label: str, value: float, key: str) -> float:
-    """As text, since a number's own field rounds 0.0002 away; what is no number is left as it was."""
-    text = st.text_input(label, f"{value:g}", key=key, persist_state="session")
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        st.error(f"Write a number, such as {value:g}.")
-        return value

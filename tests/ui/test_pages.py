@@ -61,6 +61,7 @@ def test_the_zip_button_makes_a_download(workspace: Path, model: Path) -> None:
 
 def test_start_trains_in_a_process_that_the_page_finds_again(workspace: Path, data: Dataset) -> None:
     app = open_page("train")
+    app.radio(key="preset").set_value("demo").run()
     next(n for n in app.number_input if n.label == "Iterations").set_value(2)
     app.button(key="start").click().run()
     assert not app.exception

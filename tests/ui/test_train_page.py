@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medgan import hardware
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS
 from medgan.config import PRESETS, parse_changes
@@ -25,10 +27,13 @@ from medgan.runs import requests
 from medgan.runs.queue import Queue
 from medgan.runs.record import FINISHED, PAUSED, QUEUED, RUNNING, STOPPED, Run, Status, step_name
 from medgan.ui import charts, train_monitors, train_runs
-from medgan.ui.jobs import Jobs, Place, training_options
+from medgan.ui.jobs import AFRESH, Begin, Jobs, Place, training_options
 from medgan.ui.train import asked_of, how_far
+from medgan.ui.train_begin import FROM_A_MODEL
 from medgan.ui.train_curves import POINTS, events_of
+from medgan.ui.train_facts import flat, in_words
 from medgan.ui.train_measure import Measurement, Measurements, measurements
+from medgan.ui.train_settings import WORDS
 from medgan.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,11 +49,24 @@ def data(space: Workspace) -> Dataset:
     return store(images, labels, space.datasets / "phantoms", name="phantoms", split="0.75/0/0.25")
 
 
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What runs were started with; none is."""
+    found: list[dict[str, Any]] = []
+
+    def train(self: Jobs, dataset: Path, preset: str, **given: Any) -> Run:
+        found.append(given)
+        return Run(dataset)
+
+    monkeypatch.setattr(Jobs, "train", train)
+    return found
+
+
 # ---- what a run is started with
 
 
 def test_settings_other_than_the_presets_reach_the_command_and_no_others(data: Dataset) -> None:
-    app = open_page()
+    app = open_page("demo")
     app.text_input(key="set-demo-learning_rate").set_value("0.001")
     app.selectbox(key="set-demo-stop_on").set_value("never")
     number(app, "Batch size").set_value(8)
@@ -65,7 +83,7 @@ def test_settings_other_than_the_presets_reach_the_command_and_no_others(data: D
 
 
 def test_how_long_follows_the_batch_size_until_it_is_set(data: Dataset) -> None:
-    app = open_page()
+    app = open_page("demo")
     first = default(app)
     number(app, "Batch size").set_value(4).run()
     assert default(app) > first
@@ -79,16 +97,9 @@ def test_how_long_follows_the_batch_size_until_it_is_set(data: Dataset) -> None:
     ("goal", "label", "value"), [("kimg", "Thousand images", 2.5), ("minutes", "Minutes", 3.0)]
 )
 def test_a_goal_of_another_kind_is_said_in_words_and_goes_into_the_command(
-    data: Dataset, monkeypatch: pytest.MonkeyPatch, goal: str, label: str, value: float
+    data: Dataset, started: list[dict[str, Any]], goal: str, label: str, value: float
 ) -> None:
-    started: list[dict[str, Any]] = []
-
-    def train(self: Jobs, dataset: Path, preset: str, **given: Any) -> Run:
-        started.append(given)
-        return Run(dataset)
-
-    monkeypatch.setattr(Jobs, "train", train)
-    app = open_page()
+    app = open_page("demo")
     app.segmented_control(key="goal").set_value(goal).run()
     number(app, label).set_value(value).run()
     said = "Trains for 3 minutes" if goal == "minutes" else "277 steps of 16 images"
@@ -99,7 +110,7 @@ def test_a_goal_of_another_kind_is_said_in_words_and_goes_into_the_command(
 
 
 def test_an_impossible_setting_is_a_sentence_and_nothing_can_be_started(data: Dataset) -> None:
-    app = open_page()
+    app = open_page("demo")
     app.text_input(key="set-demo-beta1").set_value("7").run()
     assert not app.exception
     assert any("beta1 is 7" in error.value.replace("\\", "") for error in app.error)
@@ -108,14 +119,17 @@ def test_an_impossible_setting_is_a_sentence_and_nothing_can_be_started(data: Da
 
 def test_every_setting_of_every_preset_is_offered_with_a_line_of_words(data: Dataset) -> None:
     for name, preset in PRESETS.items():
-        app = open_page()
-        app.radio(key="preset").set_value(name).run()
+        app = open_page(name)
         assert not app.exception
         kinds = (app.number_input, app.text_input, app.selectbox, app.toggle)
         offered = {w.key for kind in kinds for w in kind}
-        hidden = {"epochs", "iterations", "kimg", "minutes", "channels", "size", "architecture"}
+        hidden = {"epochs", "iterations", "kimg", "minutes", "channels", "size", "classes", "architecture"}
+        hidden |= {"frozen"} if preset.model.plain else set()
         wanted = (preset.train.to_json() | preset.model.to_json()).keys() - hidden
-        assert {f"set-{name}-{setting}" for setting in wanted} <= offered
+        assert {f"set-{name}-{setting}" for setting in wanted} == {
+            k for k in offered if str(k).startswith("set-")
+        }
+        assert wanted <= WORDS.keys()
 
 
 def test_the_options_are_ones_that_the_command_line_takes(space: Workspace) -> None:
@@ -124,6 +138,7 @@ def test_the_options_are_ones_that_the_command_line_takes(space: Workspace) -> N
         "demo",
         goal={"minutes": 3.5},
         changes={"beta1": 0.1, "stop_on": "never", "cuda_graphs": False},
+        begin=Begin("hub:a/b", conditional=True),
         place=Place("cuda", 4),
     )
     parser = build_parser(COMMANDS)
@@ -131,24 +146,18 @@ def test_the_options_are_ones_that_the_command_line_takes(space: Workspace) -> N
     changes = ["beta1=0.1", "stop_on=never", "cuda_graphs=False"]
     assert (parsed.minutes, parsed.set, parsed.preset) == (3.5, changes, "demo")
     assert (parsed.device, parsed.devices) == ("cuda", 4)
+    assert (parsed.init, parsed.conditional) == ("hub:a/b", True)
     assert parse_changes(changes)[1] == {"beta1": 0.1, "stop_on": "never", "cuda_graphs": False}
 
 
 def test_the_devices_that_are_asked_for_go_into_the_command(
-    data: Dataset, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, started: list[dict[str, Any]]
 ) -> None:
-    places: list[Place] = []
-
-    def train(self: Jobs, dataset: Path, preset: str, **given: Any) -> Run:
-        places.append(given["place"])
-        return Run(dataset)
-
-    monkeypatch.setattr(Jobs, "train", train)
-    app = open_page()
+    app = open_page("demo")
     app.selectbox(key="device").set_value("cpu")
     app.number_input(key="devices").set_value(2).run()
     app.button(key="start").click().run()
-    assert places == [Place("cpu", 2)]
+    assert [given["place"] for given in started] == [Place("cpu", 2)]
 
 
 def test_a_run_on_several_gpus_shows_them_and_how_full_the_first_one_is(
@@ -163,11 +172,124 @@ def test_a_run_on_several_gpus_shows_them_and_how_full_the_first_one_is(
     assert shown["GPU memory"] == "3.1 of 80.0 GB"
 
 
+# ---- which preset, what is changed, what it begins with
+
+
+@pytest.mark.parametrize(("gpu", "device", "name"), [(True, "auto", "small"), (False, "auto", "small-cpu")])
+def test_the_usual_preset_is_that_of_the_machine(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch, gpu: bool, device: str, name: str
+) -> None:
+    monkeypatch.setattr(hardware, "_gpu_here", lambda: gpu)
+    app = open_page()
+    assert app.radio(key="preset").value == name
+    app.selectbox(key="device").set_value("cpu").run()
+    assert app.radio(key="preset").value == "small-cpu"
+    app.selectbox(key="device").set_value("cuda").run()
+    assert app.radio(key="preset").value == "small"
+    app.radio(key="preset").set_value("paper").run()
+    app.selectbox(key="device").set_value("cpu").run()
+    assert app.radio(key="preset").value == "paper", "what somebody chose stays"
+
+
+def test_the_augmentation_is_the_sets_own_until_another_is_chosen(
+    data: Dataset, started: list[dict[str, Any]]
+) -> None:
+    data.set_modality("brain-mri")
+    app = open_page("small-cpu")
+    augment = app.selectbox(key="set-small-cpu-augment")
+    assert augment.value == "auto"
+    assert any("this set shows: Brain MRI, axial. In training: May be" in c.value for c in app.caption)
+    augment.set_value("chest-ct").run()
+    assert any("the heart would change sides" in c.value for c in app.caption)
+    app.selectbox(key="set-small-cpu-augment").set_value("none").run()
+    assert any("known by heart" in c.value for c in app.caption)
+    app.button(key="start").click().run()
+    assert started[0]["changes"] == {"augment": "none"}
+    assert started[0]["begin"] == AFRESH
+
+
+def test_classes_are_learned_apart_where_set_and_networks_can(
+    data: Dataset, started: list[dict[str, Any]]
+) -> None:
+    app = open_page("small-cpu")
+    assert any("2 classes, each of which" in c.value and "nodule" in c.value for c in app.caption)
+    app.toggle(key="conditional").set_value(True).run()
+    app.button(key="start").click().run()
+    assert started[0]["begin"] == Begin(conditional=True)
+    app.radio(key="preset").set_value("demo").run()
+    assert app.toggle(key="conditional").disabled
+    assert any("`demo` know no classes; those of `small` and `small-cpu` do" in c.value for c in app.caption)
+    app.button(key="start").click().run()
+    assert started[1]["begin"] == AFRESH
+
+
+def test_a_set_of_one_class_has_none_to_learn_apart(space: Workspace) -> None:
+    images, _ = draw_set("chest-ct", 8, size=64)
+    store(images, ["nodule"] * 8, space.datasets / "one", name="one")
+    app = open_page()
+    assert app.toggle(key="conditional").disabled
+    assert any("two classes or more" in c.value for c in app.caption)
+
+
+def test_a_run_starts_from_a_model_that_makes_such_images(
+    data: Dataset, model: Path, started: list[dict[str, Any]]
+) -> None:
+    app = open_page("small-cpu")
+    start = app.selectbox(key="init-1-64")
+    assert (start.value, start.options) == ("", ["nothing", "someone/tiny, from the Hub"])
+    start.set_value("hub:someone/tiny").run()
+    assert any(FROM_A_MODEL in c.value for c in app.caption)
+    assert any("someone/tiny, which it starts from, know no classes" in c.value for c in app.caption)
+    keys = {w.key for w in [*app.number_input, *app.selectbox]}
+    assert "set-small-cpu-batch_size" in keys and not {"set-small-cpu-ngf", "set-small-cpu-frozen"} & keys
+    app.button(key="start").click().run()
+    assert started[0]["begin"] == Begin("hub:someone/tiny")
+    shutil.rmtree(model)
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="init-1-64").value == "" and app.selectbox(key="init-1-64").disabled
+
+
+def test_a_model_of_other_images_is_not_offered(space: Workspace, model: Path) -> None:
+    images, labels = draw_set("dermoscopy", 8, size=64)
+    store(images, labels, space.datasets / "skin", name="skin")
+    app = open_page()
+    app.selectbox(key="data").set_value("skin").run()
+    assert app.selectbox(key="init-3-64").options == ["nothing"]
+    assert any("No model here makes colour images of 64 x 64" in c.value for c in app.caption)
+
+
+def test_a_run_that_starts_from_a_model_ends_and_says_so(
+    space: Workspace, data: Dataset, model: Path
+) -> None:
+    app = open_page("demo")
+    app.selectbox(key="init-1-64").set_value("hub:someone/tiny").run()
+    number(app, "Iterations").set_value(2)
+    app.button(key="start").click().run()
+    run = Run(space.runs / "demo-phantoms")
+    assert wait_for_end(run).state == FINISHED, (run.folder / "log.txt").read_text()
+    assert run.config()["model"]["ngf"] == 4, "the model's networks, not the preset's"
+    app = open_page()
+    line = next(c.value for c in app.caption if c.value.startswith("Preset `demo`"))
+    assert line.endswith("augmentation: none · started from tiny")
+
+
+def test_the_line_of_a_run_names_augmentation_and_classes(space: Workspace, data: Dataset) -> None:
+    run = made(space, "r", data, state=STOPPED, train={"augment": "chest-ct"})
+    config = run.config() | {"model": {"classes": [["nodule", 9], ["n_o", 9]]}, "init": None}
+    assert in_words(config) == (
+        "Preset `demo` · data set phantoms · augmentation: Chest CT, axial · classes apart: nodule, n\\_o · "
+        "started from nothing"
+    )
+    assert in_words({}) == ""
+    assert flat(config)["classes"] == "nodule, n_o"
+
+
 # ---- how long it takes here
 
 
 def test_measuring_shows_time_and_memory_and_the_presets_line_remembers_it(data: Dataset) -> None:
-    app = open_page()
+    app = open_page("demo")
     number(app, "Iterations").set_value(50).run()
     app.button(key="measure").click().run()
     assert any("Measuring" in m.value for m in app.markdown)
@@ -203,7 +325,7 @@ def test_a_second_measuring_takes_the_place_of_the_first(data: Dataset) -> None:
 
 
 def test_memory_that_does_not_suffice_is_an_error_with_the_batch_that_fits(data: Dataset) -> None:
-    app = open_page()
+    app = open_page("demo")
     options = training_options(data.folder, "demo", goal={"iterations": default(app)}, changes={})
     words = "Memory does not suffice for batch size 16; 4 fits."
     found = {"seconds": None, "images_per_second": None, "memory_suffices": False, "disk_suffices": True}
@@ -460,10 +582,11 @@ def test_the_page_is_there_without_pytorch() -> None:
 # ---- what they are made of
 
 
-def open_page() -> AppTest:
+def open_page(preset: str | None = None) -> AppTest:
     app = AppTest.from_file(str(ROOT / "medgan" / "ui" / "main.py"), default_timeout=60)
     app.run()
-    return app.switch_page(str(ROOT / "pages" / "train.py")).run()
+    app.switch_page(str(ROOT / "pages" / "train.py")).run()
+    return app.radio(key="preset").set_value(preset).run() if preset else app
 
 
 def made(
