@@ -20,7 +20,12 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 STOP_ON = ("kid", "never")
 GOALS = ("iterations", "kimg", "minutes")
 """The settings of which one says how long to train."""
-FROM_THE_DATA = ("channels", "size", "classes")
+FROM_THE_DATA = {
+    "channels": "prepare one with --color instead",
+    "size": "prepare one with --size instead",
+    "classes": "leave it away, and add --conditional to tell its classes apart",
+}
+"""Settings that nobody sets by hand, and what to do instead."""
 
 
 def _whole(name: str, value: Any, largest: int) -> None:
@@ -87,8 +92,10 @@ class ModelConfig(_Settings):
         if not isinstance(self.architecture, str):
             raise ConfigError(f"architecture is {self.architecture}; it must be a name.")
         if self.frozen not in FROZEN:
-            raise ConfigError(_unknown("frozen network", str(self.frozen), FROZEN))
+            raise ConfigError(_unknown("frozen network", str(self.frozen), [name or "''" for name in FROZEN]))
         object.__setattr__(self, "classes", _classes(self.classes))  # JSON has lists
+        if self.plain and (self.classes or self.frozen):
+            raise ConfigError("The paper's networks know no classes and no frozen network; use preset small.")
         if self.channels not in (1, 3):
             raise ConfigError(f"channels is {self.channels}; it must be 1 (grey) or 3 (colour).")
         if self.size not in SIZES:
@@ -213,7 +220,7 @@ def parse_changes(changes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any
         if not equals:
             raise ConfigError(f"--set {change} is not possible; write --set key=value.")
         if name in FROM_THE_DATA:
-            raise ConfigError(f"{name} follows from the data set; prepare one with another {name} instead.")
+            raise ConfigError(f"{name} follows from the data set; {FROM_THE_DATA[name]}.")
         if name not in model | train:
             raise ConfigError(_unknown("setting", name, [n for n in model | train if n not in FROM_THE_DATA]))
         found[name in train][name] = _parsed(name, text.strip(), (model | train)[name])

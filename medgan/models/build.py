@@ -19,8 +19,6 @@ def _lookup(config: ModelConfig) -> tuple[type[nn.Module], type[nn.Module]]:
     if config.architecture not in _NETWORKS:
         valid = ", ".join(_NETWORKS)
         raise ConfigError(f"There is no architecture {config.architecture!r}; valid are: {valid}.")
-    if config.plain and (config.classes or config.frozen):
-        raise ConfigError("The paper's networks know no classes and no frozen network; use preset small.")
     return _NETWORKS[config.architecture]
 
 

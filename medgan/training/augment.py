@@ -82,7 +82,7 @@ class Augmentation:
         ]
         hole = (inside[0][:, :, None] & inside[1][:, None, :]).float() * chance.on("cutout")[:, None, None]
         filled = -1.0 if self.modality.background == BLACK else 0.0
-        return torch.lerp(images, images.new_tensor(filled), hole[:, None])
+        return images + hole[:, None] * (filled - images)
 
     def _coloured(self, images: Tensor, chance: _Chance) -> Tensor:
         m = self.modality
@@ -100,8 +100,9 @@ class Augmentation:
     def _hues(self, chance: _Chance) -> Tensor:
         """`(N, 3, 3)`: rotations of colour about the axis of greys (Rodrigues)."""
         angle = (chance.value("hue") * chance.on("hue") * (2 * math.pi * self.modality.hue)).view(-1, 1, 1)
+        # Made on the device: a CUDA graph records no copy from the host.
         one = torch.eye(3, device=angle.device)
-        across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
+        across = (one.roll(1, 0) - one.roll(1, 1)) / math.sqrt(3)
         cos, sin = torch.cos(angle), torch.sin(angle)
         return cos * one + (1 - cos) / 3 + sin * across
 

@@ -15,9 +15,10 @@ from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError
 from medgan.training.batches import Batches
+from medgan.training.bodies import obtain
 from medgan.training.clock import SHARE
 from medgan.training.devices import choose_precision, find_device, leave_a_core, user_of
-from medgan.training.request import Request
+from medgan.training.request import Request, fitting
 from medgan.training.step import GanStep
 from medgan.training.stretch import KEEP
 from medgan.training.trial import (
@@ -87,11 +88,12 @@ def estimate(request: Request) -> Estimate:
     """Measure a few steps of what `request` would train; no run is made. DataError or ConfigError as
     training would raise them."""
     leave_a_core(request.devices)
-    model, config = request.model, request.train
     data = Dataset(request.dataset)
+    config = fitting(request.train, data)
     images = int(data.info["splits"].get(TRAIN, 0))
     if not images:
         raise DataError(f"{data.name} has no images for training; prepare it again.")
+    model, without = obtain(request.model, lambda _: None)
     device, note = find_device(request.device or "auto")
     precision = choose_precision(config.precision, device)
     user = user_of(device)
@@ -125,7 +127,7 @@ def estimate(request: Request) -> Estimate:
         disk=disk,
         disk_free=free_disk,
         disk_suffices=disk < free_disk,
-        note=" ".join(filter(None, [note, busy, shared if request.devices > 1 else ""])),
+        note=" ".join(filter(None, [note, without, busy, shared if request.devices > 1 else ""])),
     )
 
 

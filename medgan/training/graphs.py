@@ -52,7 +52,7 @@ class GraphedStep:
         self._inputs: dict[str, Any] = {}
         self._result: StepResult | None = None
 
-    def __call__(self, real: Tensor, latents: Tensor, weight: float = 1.0, **more: Tensor) -> StepResult:
+    def __call__(self, real: Tensor, latents: Tensor, whole: int | None = None, **more: Tensor) -> StepResult:
         """As `GanStep`, for one process alone. The result is good until the next call."""
         given: dict[str, Any] = {"real": real, "latents": latents, **more}
         whole = len(real) == self.size

@@ -17,7 +17,7 @@ from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError, RunError
 from medgan.modalities import AUTO
-from medgan.runs.info import model_sha256, read_info
+from medgan.runs.info import WEIGHTS, model_sha256, read_info
 from medgan.runs.record import Run
 
 
@@ -61,7 +61,7 @@ def prepare(run: Run, request: Request) -> tuple[Request, Dataset, np.ndarray]:
         raise DataError(f"{data.name} does not have the model's channels and size; prepare it again.")
     if not len(images):
         raise DataError(f"{data.name} has no images for training; prepare it again.")
-    request = replace(request, device=request.device or "auto", train=_fitting(request.train, data))
+    request = replace(request, device=request.device or "auto", train=fitting(request.train, data))
     run.create(_config(request, data, images))
     return request, data, images
 
@@ -91,7 +91,7 @@ def classes_of(data: Dataset) -> tuple[tuple[str, int], ...]:
     return counts
 
 
-def _fitting(train: TrainConfig, data: Dataset) -> TrainConfig:
+def fitting(train: TrainConfig, data: Dataset) -> TrainConfig:
     """The settings with the augmentation that the data set's modality asks for, where they leave it open."""
     if train.augment != AUTO:
         return train
@@ -120,6 +120,8 @@ def _go_on(run: Run, request: Request, saved: dict[str, Any], data: Dataset, ima
             f"{request.dataset} is not the data set that {run.folder} was trained on, though it may have its "
             "name; name the folder of the right one, or start a new run."
         )
+    if saved.get("init") and not run.checkpoints():  # it begins again, and with the same
+        _check_origin(run, saved["init"])
     train = TrainConfig.from_json(saved["train"])
     train = train.with_goal(request.train.goal())
     moved = saved["dataset"] | {"path": str(request.dataset.resolve())}
@@ -141,6 +143,15 @@ def digest(images: np.ndarray) -> str:
     sha = hashlib.sha256(repr(images.shape).encode())
     sha.update(np.ascontiguousarray(images).data)
     return sha.hexdigest()
+
+
+def _check_origin(run: Run, origin: dict[str, str]) -> None:
+    folder = Path(origin["path"])
+    if not (folder / WEIGHTS).is_file() or model_sha256(folder) != origin["sha256"]:
+        raise RunError(
+            f"{origin['name']}, the model that {run.name} begins with, is no longer in {folder}; put it "
+            "back, or start a new run."
+        )
 
 
 def _origin(folder: Path | None) -> dict[str, str] | None:

@@ -116,11 +116,12 @@ def training_state(step: GanStep) -> dict[str, Tensor]:
     return dict(_tensors(step))
 
 
-def apply_state(step: GanStep, tensors: dict[str, Tensor], source: str) -> None:
-    """Put a `training_state` back; CheckpointError naming `source` and the tensor that does not fit."""
+def apply_state(step: GanStep, tensors: dict[str, Tensor], source: str, *, stepped: bool = True) -> None:
+    """Put a `training_state` back; CheckpointError naming `source` and the tensor that does not fit. Where no
+    step was done before it (not `stepped`), optimisers have nothing to remember."""
     for name, network in step.networks().items():
         load_into(network, _under(tensors, name), source=f"{source} ({name})")
-    for name, optimizer in step.optimizers().items():
+    for name, optimizer in step.optimizers().items() if stepped else ():
         _restore_moments(optimizer, _under(tensors, name), f"{source} ({name})")
     _restore_random(_under(tensors, "random"), step.device)
 

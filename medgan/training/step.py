@@ -63,15 +63,17 @@ class GanStep:
         self,
         real: Tensor,
         latents: Tensor,
-        weight: float = 1.0,
+        whole: int | None = None,
         *,
         draws: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> StepResult:
         """One update of each network from real images `(N, C, S, S)`, float in [-1, 1], and latents `(N,
         latent)`, both on the device. `draws` `(N, 2, DRAWS)` are for the augmentation of real and generated
-        images, `labels` `(N,)` their classes. `weight` multiplies the figures where these are this process's
-        part of a batch (`Together.weight`)."""
+        images, `labels` `(N,)` their classes. `whole` is the number of images of the batch where these are
+        this process's part of it."""
+        count = len(real) if whole is None else whole
+        weight = self.together.weight(count)
         with self.together.at_work():
             with self.autocast():
                 fake = self.generator(latents) if labels is None else self.generator(latents, labels)
@@ -79,12 +81,12 @@ class GanStep:
                 real = self.augmentation(real, draws[:, 0], self.strength.value)
                 fake = self.augmentation(fake, draws[:, 1], self.strength.value)
             real, fake = (x.contiguous(memory_format=torch.channels_last) for x in (real, fake))
-            result = self._update_discriminator(real, fake.detach(), labels, weight)
+            result = self._update_discriminator(real, fake.detach(), labels, count)
             loss_g = self._update_generator(fake, labels, weight)
             if self.average is not None:
-                self.average.follow(self.generator, self._images(real, weight))
+                self.average.follow(self.generator, count)
             if labels is not None:
-                tell_apart(list(self.networks().values()), self._images(real, weight) / CLASSES_AFTER)
+                tell_apart(list(self.networks().values()), count / CLASSES_AFTER)
         return StepResult(result[0], loss_g, result[1] * weight, result[2] * weight)
 
     def networks(self) -> dict[str, nn.Module]:
@@ -107,8 +109,9 @@ class GanStep:
         return torch.autocast(self.device.type, self.precision if low else None, enabled=low)
 
     def _update_discriminator(
-        self, real: Tensor, fake: Tensor, labels: Tensor | None, weight: float
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, count: int
     ) -> tuple[Tensor, Tensor, Tensor]:
+        weight = self.together.weight(count)
         self.optimizer_d.zero_grad(set_to_none=True)
         # Real and fake pass apart, as in the paper: batch norm then sees them apart. One cached
         # spectral norm serves both passes, which is why their losses must be one sum.
@@ -122,7 +125,7 @@ class GanStep:
         if self.strength is not None:
             sign = torch.sign(of_real[0].detach().float()).mean() * weight
             self.together.average([sign])
-            self.strength.adapt(sign, self._images(real, weight))
+            self.strength.adapt(sign, count)
         own = (torch.sigmoid(x[0].detach().float()).mean() for x in (of_real, of_fake))
         real_score, fake_score = own
         return loss.detach(), real_score, fake_score
@@ -143,10 +146,6 @@ class GanStep:
     def _judged(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
         logits: tuple[Tensor, ...] = self.discriminator.judges(images, labels)  # type: ignore[operator]
         return logits
-
-    def _images(self, real: Tensor, weight: float) -> float:
-        """Images of the whole batch, of which `real` is this process's part."""
-        return len(real) * self.together.count / weight
 
     def _place(self, network: nn.Module) -> nn.Module:
         # On a CPU the weights keep the plain layout: spectral norm and the matrix products of `layers`

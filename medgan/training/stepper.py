@@ -50,7 +50,7 @@ class Stepper:
         it would make the device wait."""
         index = self.batches.indices(k)
         noise = latents(self.train.seed, k, len(index), self.model.latent)
-        mine, weight = self.together.part(len(index)), self.together.weight(len(index))
+        mine = self.together.part(len(index))
         more: dict[str, Tensor] = {}
         if self.step.augmentation is not None:
             draws = chances(self.train.seed, k, len(index), DRAWS)
@@ -59,7 +59,7 @@ class Stepper:
             more["labels"] = self.labels[torch.from_numpy(index[mine]).to(self.device)]
         real = self.batches.pick(index[mine])
         step: Callable[..., StepResult] = self._graphed or self.step
-        result = step(real, noise[mine].to(self.device, non_blocking=True), weight, **more)
+        result = step(real, noise[mine].to(self.device, non_blocking=True), len(index), **more)
         row = torch.stack([getattr(result, name) for name in FIGURES])
         self.together.average([row])
         return row

@@ -60,8 +60,7 @@ class Training:
         self.writer = Writer()
         self.progress, self.window = Progress(), list[Tensor]()
         self._restore()
-        begun = self.done > 0 or setting.request.init is not None
-        Job.of(setting, self.step, begun=begun).hand_out(self.together)
+        Job.of(setting, self.step, done=self.done).hand_out(self.together)
         self.clock = Clock(self.progress.seconds)
         self.logged = (self.done, 0.0, 0.0)  # step, seconds and overhead of this process at the last log
         self.saved, self.saved_at = 0, 0.0

@@ -57,7 +57,7 @@ def try_steps(
         step = GanStep(model, train, device, precision)
         work = as_one_launch(step, train, train.batch_size) or step
         warm = WARM_UP.get(device.type, 2)
-        while len(times) < warm + steps and time.monotonic() - begun < patience:
+        while not times or (len(times) < warm + steps and time.monotonic() - begun < patience):
             times.append(_one(work, device, model, train, len(times)))
     return Trial(median(times[warm:] or times[-1:]), taken[0], available, checkpoint_bytes(step))
 

@@ -26,26 +26,29 @@ REST = "rest"
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, and from where: `state` holds networks and optimisers of a run that goes on."""
+    """What is trained, and from where: `state` holds networks and optimisers of a run that goes on, or begins
+    with a model; `done` is how many steps it has done."""
 
     dataset: Path
     train_sha256: str
     model: ModelConfig
     train: TrainConfig
     precision: torch.dtype
+    done: int
     state: dict[str, Tensor] | None
 
     @classmethod
-    def of(cls, setting: Setting, step: GanStep, *, begun: bool) -> Job:
-        """The job of a training whose main process has `step`; `begun` where it is no longer as it was
-        made."""
+    def of(cls, setting: Setting, step: GanStep, *, done: int) -> Job:
+        """The job of a training whose main process has `step`, which has done so many steps."""
         alone = setting.together.count == 1
+        begun = done > 0 or setting.request.init is not None  # no longer as it was made
         return cls(
             dataset=setting.data.folder.resolve(),
             train_sha256="" if alone else digest(setting.images),
             model=setting.request.model,
             train=setting.request.train,
             precision=setting.precision,
+            done=done,
             state=training_state(step) if begun and not alone else None,
         )
 
@@ -95,5 +98,5 @@ def _ready(job: Job, together: Together) -> Stepper:
     labels = labels_of(data, job.model)
     stepper = Stepper(job.model, job.train, images, device, job.precision, together, labels)
     if job.state is not None:
-        apply_state(stepper.step, job.state, "the main process's state")
+        apply_state(stepper.step, job.state, "the main process's state", stepped=job.done > 0)
     return stepper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -46,12 +47,10 @@ def test_memory_that_does_not_suffice_is_said_with_the_batch_that_fits(
 ) -> None:
     do_step = GanStep.__call__
 
-    def limited(
-        step: GanStep, real: torch.Tensor, noise: torch.Tensor, *more: float, **named: torch.Tensor
-    ) -> StepResult:
+    def limited(step: GanStep, real: torch.Tensor, *given: Any, **named: Any) -> StepResult:
         if len(real) > 8:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return do_step(step, real, noise, *more, **named)
+        return do_step(step, real, *given, **named)
 
     monkeypatch.setattr(GanStep, "__call__", limited)
     found = estimate(request_for(batch_size=32))

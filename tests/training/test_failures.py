@@ -91,13 +91,11 @@ def test_memory_that_runs_out_later_names_the_last_checkpoint(
 ) -> None:
     do_step, steps = GanStep.__call__, []
 
-    def limited(
-        step: GanStep, real: torch.Tensor, noise: torch.Tensor, *more: float, **named: torch.Tensor
-    ) -> StepResult:
+    def limited(step: GanStep, real: torch.Tensor, *given: Any, **named: Any) -> StepResult:
         steps.append(len(real))
         if len(steps) == 6 or (len(steps) > 6 and len(real) > 2):
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        return do_step(step, real, noise, *more, **named)
+        return do_step(step, real, *given, **named)
 
     monkeypatch.setattr(GanStep, "__call__", limited)
     words = r"batch size 4; batch size 2 fits.*step 4 is saved.*end that and add --resume"
