@@ -194,7 +194,7 @@ class TrainConfig(_Settings):
         if self.minutes or self.iterations:
             return self.iterations
         per_epoch = -(-images // self.batch_size)
-        if not self.kimg:
+        if not self.kimg or not images:
             return self.epochs * per_epoch
         epochs, rest = divmod(math.ceil(1000 * self.kimg), images)
         return epochs * per_epoch + -(-rest // self.batch_size)
