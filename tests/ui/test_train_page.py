@@ -533,7 +533,7 @@ def test_the_table_beside_each_other_holds_the_settings_that_differ_and_the_figu
 
 def test_a_renamed_run_keeps_its_place_and_goes_on(space: Workspace, data: Dataset) -> None:
     jobs = Jobs(space)
-    run = jobs.train(data.folder, "demo", name="before", goal={"iterations": 300}, changes={})
+    run = jobs.train(data.folder, "demo", name="before", goal={"iterations": 3000}, changes={})
     wait(lambda: run.status().step > 0)
     with pytest.raises(MedGANError, match="stop it first"):
         jobs.rename(run, "after")
