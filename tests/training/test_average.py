@@ -51,7 +51,7 @@ def test_after_one_half_life_half_of_what_was_before_is_left() -> None:
 
 def test_an_average_counts_images_and_not_steps() -> None:
     network, averages = nn.Linear(3, 3), []
-    for batch in (8, 16):
+    for _ in range(2):
         averages.append(Average(network, half_life=100))
         averages[-1].seen.fill_(1e6)
     other = nn.Linear(3, 3)
