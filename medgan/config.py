@@ -44,13 +44,18 @@ def _unknown(kind: str, name: Any, valid: Any) -> str:
     return f"There is no {kind} {name!r}; valid are: {', '.join(valid)}.{hint}"
 
 
+def _listed(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return [_listed(one) for one in value] if isinstance(value, tuple) else value
+
+
 class _Settings:
     """JSON both ways for the dataclasses below."""
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
-        return values
+        return {name: _listed(value) for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -196,7 +201,7 @@ class TrainConfig(_Settings):
         if self.minutes or self.iterations:
             return self.iterations
         per_epoch = -(-images // self.batch_size)
-        if not self.kimg:
+        if not self.kimg or not images:
             return self.epochs * per_epoch
         epochs, rest = divmod(math.ceil(1000 * self.kimg), images)
         return epochs * per_epoch + -(-rest // self.batch_size)

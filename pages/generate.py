@@ -6,8 +6,8 @@ from medgan.ui import generate
 from medgan.ui.components import heading
 
 heading("Generate", "Pick a model and move the seed: every seed is one image, always the same.")
-entry = generate.explore()
-if entry:
+chosen = generate.explore()
+if chosen:
     with st.container(border=True):
         st.subheader("Download")
-        generate.download(entry)
+        generate.download(*chosen)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS, main
+from medgan.cli.data import chosen_settings
 from medgan.cli.work import chosen_preset
 from medgan.runs.record import STOPPED, Run
 
@@ -253,6 +254,25 @@ def test_a_prepared_set_learns_what_it_shows(call: Caller) -> None:
     assert seen["content_sha256"] == made["content_sha256"]
     assert main(["inspect", "ct"]) == 0
     assert "Chest X-ray (chest-x-ray). Seen in training: Never mirrored" in call.capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (("medmnist:octmnist",), "oct"),
+        (("medmnist:octmnist", "--modality", "fundus"), "fundus"),
+        (("phantom:dermoscopy",), "dermoscopy"),
+        (("phantom:dermoscopy", "--modality", "other"), "other"),
+        (("phantom:nothing",), "other"),
+        (("medmnist:octmnist", "medmnist:retinamnist"), "other"),
+        (("octmnist", "hub:datasets/owner/octmnist"), "other"),
+    ],
+)
+def test_what_a_named_set_shows_is_known_and_can_be_said_otherwise(
+    given: tuple[str, ...], shown: str
+) -> None:
+    options = build_parser(COMMANDS).parse_args(["prepare", *given, "--out", "x"])
+    assert chosen_settings(options).modality == shown
 
 
 def test_inspecting_a_folder_prints_the_report_and_writes_nothing(call: Caller) -> None:

@@ -62,6 +62,11 @@ def test_the_paper_preset_runs_as_many_iterations_as_the_paper(images: int, iter
     assert preset("paper").train.total_iterations(images) == iterations
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_of_no_images_there_are_no_iterations(name: str) -> None:
+    assert preset(name).train.total_iterations(0) == 0
+
+
 def test_iterations_override_epochs() -> None:
     assert TrainConfig(epochs=200, iterations=7).total_iterations(160) == 7
 

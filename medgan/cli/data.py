@@ -28,7 +28,7 @@ def prepare(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.data.prepare import prepare as make
     from medgan.data.prepare import refuse_existing
 
-    out, settings, limits = Path(options.out), _settings(options), _limits(options)
+    out, settings, limits = Path(options.out), chosen_settings(options), _limits(options)
     settings.check()
     refuse_existing(out)
     with _watched(options) as progress:
@@ -50,7 +50,7 @@ def inspect(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.data.prepare import inspect as look
 
     first = Path(options.source[0])
-    settings, limits = _settings(options), _limits(options)
+    settings, limits = chosen_settings(options), _limits(options)
     if len(options.source) == 1 and _is_prepared(first):
         if replace(settings, modality=OTHER) != Settings():
             raise DataError(
@@ -163,7 +163,8 @@ def _found(sources: Sequence[Path], note: str, limits: Limits, labels: str | Non
     return Found(found.records, found.rejected, [*filter(None, [note]), *found.notes])
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def chosen_settings(options: argparse.Namespace) -> Settings:
+    """How images are to be prepared, by the options."""
     values = {setting.name: getattr(options, setting.name) for setting in fields(Settings)}
     return Settings(**values | {"modality": options.modality or _modality(options.source)})
 

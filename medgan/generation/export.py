@@ -17,7 +17,7 @@ from torch import nn
 
 from medgan.errors import DataError
 from medgan.files import aside
-from medgan.generation.sampling import sample_batches
+from medgan.generation.sampling import classes_of, sample_batches
 from medgan.images import png
 
 COLUMNS = ("file", "seed", "class", "model", "model_sha256")
@@ -36,8 +36,9 @@ def export(
 ) -> Path:
     """Write the images of `seeds` to `out` (a new folder, or a file that ends in `.zip`).
 
-    `label` is the class in the manifest; empty where the model does not know one. The same arguments
-    give the same bytes. DataError if there are no seeds, or there is something at `out` already.
+    `label` is the class of all of them in the manifest; without it, each has the class that its seed draws,
+    or none where the model tells none apart. The same arguments give the same bytes. DataError if there are
+    no seeds, or there is something at `out` already.
     """
     if not seeds:
         raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
@@ -46,8 +47,8 @@ def export(
     opened = _zip_writer(out) if out.suffix.lower() == ".zip" else _folder_writer(out)
     with opened as write:
         rows = []
-        for seed, data in _pngs(generator, seeds):
-            rows.append((f"images/seed-{seed:06d}.png", seed, label, model, sha256))
+        for seed, own, data in _pngs(generator, seeds):
+            rows.append((f"images/seed-{seed:06d}.png", seed, label or own, model, sha256))
             write(rows[-1][0], data)
             if progress:
                 progress(len(rows), len(seeds))
@@ -76,12 +77,14 @@ def only_class(about: dict[str, object]) -> str:
     return str(classes[0]) if len(classes) == 1 else ""
 
 
-def _pngs(generator: nn.Module, seeds: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    k = 0
+def _pngs(generator: nn.Module, seeds: Sequence[int]) -> Iterator[tuple[int, str, bytes]]:
+    """Seed, class and PNG of each image."""
+    done = 0
     for batch in sample_batches(generator, seeds):
-        for image in batch:
-            yield seeds[k], png(image)
-            k += 1
+        mine = seeds[done : done + len(batch)]
+        for seed, label, image in zip(mine, classes_of(generator, mine), batch, strict=True):
+            yield seed, label, png(image)
+        done += len(batch)
 
 
 @contextmanager

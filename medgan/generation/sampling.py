@@ -66,6 +66,14 @@ def class_names(generator: nn.Module) -> list[str]:
     return [name for name, _ in getattr(generator, "classes", ())]
 
 
+def classes_of(generator: nn.Module, seeds: Sequence[int]) -> list[str]:
+    """The class of each seed's image, by name; empty where the generator tells none apart."""
+    names = class_names(generator)
+    if not names:
+        return [""] * len(seeds)
+    return [names[k] for k in labels_of(seeds, generator.classes).tolist()]  # type: ignore[arg-type]
+
+
 def inputs_of(generator: nn.Module, seeds: Sequence[int]) -> tuple[Tensor, ...]:
     """What `generator` takes to make the images of `seeds`: latents, and labels where it tells classes apart;
     on its device."""

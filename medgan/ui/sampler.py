@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,24 @@ def describe(entry: ModelEntry) -> str:
     return " · ".join(parts)
 
 
-def samples(entry: ModelEntry, seeds: Sequence[int]) -> list[bytes]:
-    """PNG files of `seeds`. CheckpointError if the model cannot be loaded."""
-    with st.spinner("Opening the model; the first one takes a few seconds") if _cold() else nullcontext():
-        return _samples(str(entry.folder), _version(entry.folder), tuple(seeds))
+def samples(entry: ModelEntry, seeds: Sequence[int], label: str = "") -> list[bytes]:
+    """PNG files of `seeds`, of one class where `label` names one. CheckpointError if the model cannot be
+    loaded, ConfigError if it cannot make that class."""
+    with _patience():
+        return _samples(str(entry.folder), _version(entry.folder), tuple(seeds), label)
+
+
+def classes_of_seeds(entry: ModelEntry, seeds: Sequence[int], label: str = "") -> list[str]:
+    """The class of each of these images; empty where the model tells none apart."""
+    if label or not entry.info.model.classes:
+        return [label] * len(seeds)
+    from medgan.generation.sampling import classes_of
+
+    return classes_of(_load(str(entry.folder), _version(entry.folder))[0], seeds)
+
+
+def _patience() -> AbstractContextManager[None]:
+    return st.spinner("Opening the model; the first one takes a few seconds") if _cold() else nullcontext()
 
 
 def _cold() -> bool:
@@ -69,30 +83,40 @@ def _cold() -> bool:
 
 
 def export_zip(
-    entry: ModelEntry, seeds: Sequence[int], out: Path, progress: Callable[[int, int], None]
+    entry: ModelEntry,
+    seeds: Sequence[int],
+    out: Path,
+    progress: Callable[[int, int], None],
+    label: str = "",
 ) -> Path:
-    """Write the images of `seeds` as a ZIP, as `python -m medgan generate` does."""
+    """Write the images of `seeds` as a ZIP, as `python -m medgan generate` does; `label` as in `samples`."""
     from medgan.generation.export import export, only_class
     from medgan.runs.info import model_sha256
 
     generator, about = _load(str(entry.folder), _version(entry.folder))
     return export(
-        generator,
+        _of(generator, label),
         seeds,
         out,
         model=str(about.get("name") or entry.name),
         sha256=model_sha256(entry.folder),
-        label=only_class(about),
+        label=label or only_class(about),
         progress=progress,
     )
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def _samples(folder: str, version: float, seeds: tuple[int, ...]) -> list[bytes]:
+def _samples(folder: str, version: float, seeds: tuple[int, ...], label: str) -> list[bytes]:
     from medgan.generation.sampling import sample
 
     generator, _ = _load(folder, version)
-    return [png(image) for image in sample(generator, seeds)]
+    return [png(image) for image in sample(_of(generator, label), seeds)]
+
+
+def _of(generator: nn.Module, label: str) -> nn.Module:
+    from medgan.generation.sampling import OfClass
+
+    return OfClass(generator, label) if label else generator
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

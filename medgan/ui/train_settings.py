@@ -89,12 +89,10 @@ def _offered(preset: Preset, *, networks: bool) -> dict[str, Any]:
     kinds: list[tuple[Any, type]] = [(preset.train, TrainConfig)]
     kinds += [(preset.model, ModelConfig)] if networks else []
     hidden = {*HIDDEN, "frozen"} if preset.model.plain else {*HIDDEN}
-    return {
-        f.name: getattr(config, f.name)
-        for config, kind in kinds
-        for f in fields(kind)
-        if f.name not in hidden
-    }
+    offered = [(config, f) for config, kind in kinds for f in fields(kind) if f.name not in hidden]
+    values = {f.name: getattr(config, f.name) for config, f in offered}
+    # A row may write 5 for 5.0, and the widget of a whole number would take no half.
+    return values | {f.name: float(values[f.name]) for _, f in offered if f.type == "float"}
 
 
 def _setting(data: Dataset, preset: Preset, name: str, values: Mapping[str, Any]) -> Any:

@@ -121,6 +121,7 @@ def _make_demo_set(server: Server, page: Page) -> None:
 
 def _train(server: Server, page: Page, *, steps: int) -> None:
     _menu(page, "Train")
+    page.get_by_text("Small and quick").click()
     page.get_by_text("More settings").click()
     iterations = _number(page, "Iterations")
     iterations.fill(str(steps))

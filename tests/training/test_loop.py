@@ -104,10 +104,12 @@ def test_running_out_of_memory_names_the_batch_that_fits(
 ) -> None:
     do_step = GanStep.__call__
 
-    def limited(step: GanStep, real: torch.Tensor, noise: torch.Tensor, *more: float) -> StepResult:
+    def limited(
+        step: GanStep, real: torch.Tensor, noise: torch.Tensor, *more: float, **named: torch.Tensor
+    ) -> StepResult:
         if len(real) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return do_step(step, real, noise, *more)
+        return do_step(step, real, noise, *more, **named)
 
     monkeypatch.setattr(GanStep, "__call__", limited)
     with pytest.raises(RunError, match=says):

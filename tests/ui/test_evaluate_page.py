@@ -153,7 +153,7 @@ def test_the_page_starts_what_was_chosen(
 
     monkeypatch.setattr(Jobs, "evaluate", evaluate)
     app = open_page("evaluate")
-    assert "makes colour images" in app.warning[0].value, "the model that ships comes first"
+    assert "makes grey images of 128" in app.warning[0].value, "the model that ships comes first"
     assert app.button(key="evaluate").disabled
     app.selectbox(key="model").set_value("hub:someone/tiny").run()
     app.number_input(key="count").set_value(64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import socket
 import time
@@ -11,7 +13,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset
+from medgan.generation.sampling import labels_of
+from medgan.models.build import build_generator
+from medgan.runs.checkpoint import save_model
+from medgan.runs.info import ModelInfo
 from medgan.runs.record import FINISHED, Run, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +64,52 @@ def test_the_zip_button_makes_a_download(workspace: Path, model: Path) -> None:
     [path] = (workspace / "exports").iterdir()
     with zipfile.ZipFile(path) as archive:
         assert archive.namelist() == [*(f"images/seed-{k:06d}.png" for k in range(3)), "manifest.csv"]
+
+
+@pytest.fixture
+def conditional(workspace: Path) -> Path:
+    """A model that was trained on nodules three times as often as on normal chests."""
+    folder = workspace / "models" / "someone--classes"
+    folder.mkdir(parents=True)
+    classes = (("nodule", 9), ("n_o", 3))
+    config = ModelConfig("resize", channels=1, size=64, ngf=4, ndf=4, classes=classes)
+    save_model(folder, build_generator(config).eval(), ModelInfo(config, {"name": "classes"}))
+    (folder / "source.json").write_text('{"repo": "someone/classes", "revision": "0"}')
+    return folder
+
+
+def test_a_model_of_classes_is_asked_for_one_or_for_any(conditional: Path) -> None:
+    app = open_page("generate")
+    app.selectbox(key="model").set_value("hub:someone/classes").run()
+    assert not app.exception and not app.error
+    assert any("tells 2 classes apart" in c.value for c in app.caption)
+    drawn = labels_of(range(16), (("nodule", 9), ("n_o", 3))).tolist()
+    names = [("nodule", r"n\_o")[k] for k in drawn]
+    assert _captions(app) == [f"seed {k} · {name}" for k, name in enumerate(names)]
+    assert set(drawn) == {0, 1}
+    app.selectbox(key="class-hub:someone/classes").set_value("n_o").run()
+    assert not app.exception
+    assert _captions(app)[:2] == [r"seed 0 · n\_o", r"seed 1 · n\_o"]
+
+
+@pytest.mark.parametrize("label", ["", "n_o"])
+def test_the_manifest_names_the_class_of_each_image(workspace: Path, conditional: Path, label: str) -> None:
+    app = open_page("generate")
+    app.selectbox(key="model").set_value("hub:someone/classes").run()
+    app.selectbox(key="class-hub:someone/classes").set_value(label).run()
+    app.number_input[1].set_value(11).run()
+    app.button(key="make_zip").click().run()
+    assert not app.exception
+    [path] = (workspace / "exports").iterdir()
+    with zipfile.ZipFile(path) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+    drawn = labels_of(range(11), (("nodule", 9), ("n_o", 3))).tolist()
+    assert [row["class"] for row in rows] == [label or ("nodule", "n_o")[k] for k in drawn]
+
+
+def test_a_model_without_classes_asks_for_none(model: Path) -> None:
+    app = open_page("generate")
+    assert not [s for s in app.selectbox if s.label == "Class"]
 
 
 def test_start_trains_in_a_process_that_the_page_finds_again(workspace: Path, data: Dataset) -> None:

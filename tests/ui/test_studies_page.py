@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medgan.config import usual_preset
 from medgan.data.dataset import Dataset
 from medgan.data.prepare import store
+from medgan.hardware import gpu_expected
 from medgan.runs.record import FINISHED, STOPPED, Run
 from medgan.studies import usefulness
 from medgan.ui import jobs as jobs_module
@@ -88,7 +90,12 @@ def test_the_page_starts_what_was_chosen(
     app.selectbox(key="study_features").set_value("random").run()
     app.button(key="start_study").click().run()
     assert not app.exception
-    options = {"preset": "demo", "iterations": "7", "seeds": "10", "features": "random"}
+    options = {
+        "preset": usual_preset(gpu=gpu_expected()),
+        "iterations": "7",
+        "seeds": "10",
+        "features": "random",
+    }
     assert started == [("lesions", "study-of-lesions", options)]
     assert "It harms" in said(app)
 
@@ -186,6 +193,7 @@ def test_a_killed_study_can_go_on_and_one_that_failed_says_why(
 @pytest.mark.timeout(900)
 def test_a_study_is_cancelled_goes_on_and_ends(space: Workspace, labelled: Dataset) -> None:
     app = open_page("studies")
+    app.selectbox(key="study_preset").set_value("demo").run()
     next(n for n in app.number_input if n.label == "Steps for each model").set_value(2)
     app.number_input(key="study_seeds").set_value(1)
     app.selectbox(key="study_features").set_value("random").run()

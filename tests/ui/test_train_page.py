@@ -130,6 +130,7 @@ def test_every_setting_of_every_preset_is_offered_with_a_line_of_words(data: Dat
             k for k in offered if str(k).startswith("set-")
         }
         assert wanted <= WORDS.keys()
+        assert f"set-{name}-ema_kimg" in {w.key for w in app.text_input}, "no whole number"
 
 
 def test_the_options_are_ones_that_the_command_line_takes(space: Workspace) -> None:
