@@ -3,18 +3,19 @@ GANs")."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from medgan.config import ModelConfig
 from medgan.errors import ConfigError
 from medgan.generation.sampling import class_names
 from medgan.runs.checkpoint import read_tensors
 from medgan.runs.discriminator import discriminator_state, has_discriminator
-from medgan.runs.info import WEIGHTS, ModelInfo
+from medgan.runs.info import WEIGHTS, ModelInfo, read_info
 from medgan.training.step import GanStep, tell_apart
 
 
@@ -34,15 +35,49 @@ def model_like(info: ModelInfo, wanted: ModelConfig, name: str) -> ModelConfig:
 
 def begin_with(step: GanStep, folder: Path) -> None:
     """Put the weights of a model folder into a step that is not begun: generator, its average, and the
-    discriminator where there is one. Layers of other shapes stay new."""
+    discriminator where there is one. Layers of other shapes stay new, and so do classes that it does not
+    know; those that it does are told by their names."""
+    theirs = [name for name, _ in read_info(folder).model.classes]
+    mine = class_names(step.generator)
     generator = read_tensors(folder / WEIGHTS)
-    take_over(step.generator, generator)
+    take_over(step.generator, _by_class(step.generator, generator, theirs, mine))
     if step.average is not None:
-        take_over(step.average.network, generator)
+        take_over(step.average.network, step.generator.state_dict())
     if has_discriminator(folder):
-        take_over(step.discriminator, discriminator_state(folder))
-    if class_names(step.generator) and not any(name.startswith("conditioning.") for name in generator):
+        judges = discriminator_state(folder)
+        take_over(step.discriminator, _by_class(step.discriminator, judges, theirs, mine))
+    if mine and not any(name.startswith("conditioning.") for name in generator):
         tell_apart(list(step.networks().values()), 1.0)  # what all have in common is known already
+
+
+def _by_class(
+    network: nn.Module, tensors: Mapping[str, Tensor], theirs: Sequence[str], mine: Sequence[str]
+) -> dict[str, Tensor]:
+    """`tensors` of a model of the classes `theirs` with the rows of classes where `network` has those of
+    `mine`; a class that only `network` has keeps what it has there."""
+    found, own = dict(tensors), network.state_dict()
+    if theirs == mine or not (theirs and mine):
+        return found
+    for name, first in _rows_of_classes(network).items():
+        if name in found and found[name].shape[1:] == own[name].shape[1:]:
+            rows = own[name].clone()
+            rows[:first] = found[name][:first]
+            for label in set(mine) & set(theirs):
+                rows[first + mine.index(label)] = found[name][first + theirs.index(label)]
+            found[name] = rows
+    return found
+
+
+def _rows_of_classes(network: nn.Module) -> dict[str, int]:
+    """The tensors with a row for each class, and how many rows come before them."""
+    found = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Embedding):
+            found[f"{name}.weight"] = 0
+        elif parametrize.is_parametrized(module):  # the last layer of a judge, with a row for all classes
+            parts = ("bias", "parametrizations.weight.original", "parametrizations.weight.0._u")
+            found |= {f"{name}.{part}": 1 for part in parts}
+    return found
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from PIL import Image
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.data.prepare import store
+from medgan.models import frozen
+from medgan.training import step
 from medgan.training.loop import Request
+from tests.metrics.backbone import use_random_weights
 
 SIZE = 64
+CLASSES = (("a", 5), ("b", 5))
+"""Of the tiny data set, as a class-conditional model has them."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,5 +63,24 @@ def request_for(tmp_path: Path) -> Callable[..., Request]:
             device="cpu",
             resume=resume,
         )
+
+    return make
+
+
+@pytest.fixture
+def full(
+    request_for: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Request]:
+    """Make a request for tiny networks with all that preset `small` has, and classes: a judge on frozen
+    features, augmentation, an average. Keywords are training settings. Classes begin to matter after ten
+    images."""
+    use_random_weights(tmp_path / "weights", monkeypatch)
+    monkeypatch.setattr(step, "CLASSES_AFTER", 10)
+    monkeypatch.setattr(frozen, "FEWEST", SIZE)  # not enlarged: a quarter of the work, the same code
+
+    def make(run: str = "run", *, init: Path | None = None, **train: Any) -> Request:
+        request = request_for(run, **({"augment": "auto", "ema_kimg": 1.0} | train))
+        model = replace(request.model, architecture="resize", frozen="squeezenet", classes=CLASSES)
+        return replace(request, model=model, init=init)
 
     return make

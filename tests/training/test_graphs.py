@@ -5,12 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from medgan.config import ModelConfig, TrainConfig
-from medgan.training.batches import latents
+from medgan.modalities import MODALITIES
+from medgan.training.augment import DRAWS
+from medgan.training.batches import chances, latents
 from medgan.training.graphs import WARM_UP, CudaGraphs, GraphedStep
 from medgan.training.step import GanStep, StepResult
 
@@ -26,6 +31,20 @@ def batch(k: int, count: int, device: torch.device = CPU) -> tuple[torch.Tensor,
 
 def new_step(device: torch.device = CPU) -> GanStep:
     return GanStep(MODEL, TrainConfig(batch_size=4), device, torch.float32)
+
+
+def new_full_step(device: torch.device = CPU, augment: str = "dermoscopy") -> GanStep:
+    """With all that there is but a frozen network: augmentation, an average, classes."""
+    model = replace(MODEL, architecture="resize", classes=(("a", 2), ("b", 2)))
+    return GanStep(model, TrainConfig(batch_size=4, augment=augment, ema_kimg=1.0), device, torch.float32)
+
+
+def more(k: int, count: int, device: torch.device = CPU) -> dict[str, torch.Tensor]:
+    """Draws and labels of a batch."""
+    return {
+        "draws": chances(0, k, count, DRAWS).to(device),
+        "labels": torch.arange(count, device=device) % 2,
+    }
 
 
 def state(step: GanStep) -> dict[str, torch.Tensor]:
@@ -106,6 +125,47 @@ def test_where_recording_fails_it_trains_on_without_and_says_so() -> None:
     assert all(parameter.requires_grad for parameter in step.discriminator.parameters())
     found = state(step)
     assert all(torch.equal(value, found[name]) for name, value in state(plain).items())
+
+
+class _HostWatch(TorchDispatchMode):
+    """Notes what a CUDA graph cannot record: tensors made of Python's numbers, and numbers read back."""
+
+    FORBIDDEN = ("lift_fresh", "_local_scalar_dense", "nonzero", "masked_select")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if any(word in str(function) for word in self.FORBIDDEN):
+            self.found.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("augment", ["none", *MODALITIES])
+def test_a_step_moves_no_numbers_between_host_and_device(augment: str) -> None:
+    step = new_full_step(augment=augment)
+    for k in range(2):  # the first one makes the optimisers' states
+        with _HostWatch() as watch:
+            step(*batch(k, 4), **more(k, 4))
+    assert not watch.found
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_cuda_graph_records_augmentation_classes_and_an_average() -> None:
+    device = torch.device("cuda", 0)
+    plain, step = new_full_step(device), new_full_step(device)
+    graphed = GraphedStep(step, CudaGraphs(), 4)
+    for k in range(20):
+        expected = plain(*batch(k, 4, device), **more(k, 4, device))
+        found = graphed(*batch(k, 4, device), **more(k, 4, device))
+        assert graphed.note == ""
+        for name in ("loss_d", "loss_g", "d_real", "d_fake"):
+            assert torch.allclose(getattr(expected, name), getattr(found, name), atol=2e-2), (k, name)
+    assert torch.equal(plain.strength.value, step.strength.value)
+    assert torch.equal(plain.average.seen, step.average.seen)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")

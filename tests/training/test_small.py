@@ -1,55 +1,43 @@
-"""Runs with everything on: frozen judge, augmentation, average, classes; and runs that begin with a model."""
+"""Runs with everything on: frozen judge, augmentation, average, classes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
+from medgan.data.prepare import store
 from medgan.errors import ConfigError, DataError, MetricError
 from medgan.evaluation.membership import discriminator_scores
 from medgan.generation.sampling import OfClass, inputs_of, labels_of, sample
-from medgan.hub.card import pack
 from medgan.metrics.features import NETWORKS
 from medgan.runs.checkpoint import load_generator
-from medgan.runs.discriminator import discriminator_state, has_discriminator, load_discriminator
-from medgan.runs.info import read_info
 from medgan.runs.models import usable
 from medgan.runs.record import FINISHED, RUNNING, Run
-from medgan.training import bodies
-from medgan.training.beginning import begin_with, model_like, take_over
+from medgan.training import bodies, heldout
+from medgan.training.augment import DRAWS
 from medgan.training.graphs import WARM_UP, GraphedStep
-from medgan.training.loop import Request, train
+from medgan.training.loop import train
 from medgan.training.request import classes_of
-from medgan.training.step import GanStep
+from medgan.training.request import labels_of as labels_of_images
+from medgan.training.step import GanStep, StepResult, tell_apart
 from medgan.training.stepper import Stepper
-from tests.metrics.backbone import use_random_weights
+from tests.training.conftest import CLASSES, smooth_images
 from tests.training.test_graphs import _Recorder
-from tests.training.watching import MakeRequest, Watcher, losses, training_tensors, watch
+from tests.training.watching import Killed, MakeRequest, Watcher, losses, training_tensors, watch
 
-CLASSES = (("a", 5), ("b", 5))
 CPU = torch.device("cpu")
+THREE = (("x", 3), ("y", 4), ("z", 3))
 
 
-@pytest.fixture
-def full(request_for: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """Make a request for a class-conditional run of tiny networks with all that preset `small` has."""
-    use_random_weights(tmp_path / "weights", monkeypatch)
-
-    def make(run: str, **changes: object) -> Request:
-        request = request_for(run, augment="auto", ema_kimg=1.0)
-        model = replace(request.model, architecture="resize", frozen="squeezenet", classes=CLASSES)
-        return replace(request, model=model, **changes)
-
-    return make
-
-
-def test_it_resumes_bit_for_bit(full) -> None:  # type: ignore[no-untyped-def]
+def test_it_resumes_bit_for_bit(full: MakeRequest) -> None:
     whole, parts = full("whole"), full("parts")
     train(whole)
     watch(parts, stop_at=3)
@@ -62,7 +50,7 @@ def test_it_resumes_bit_for_bit(full) -> None:  # type: ignore[no-untyped-def]
     assert Run(whole.run).config()["train"]["augment"] == "other"
 
 
-def test_seeds_name_images_with_a_class_and_without(full) -> None:  # type: ignore[no-untyped-def]
+def test_seeds_name_images_with_a_class_and_without(full: MakeRequest) -> None:
     train(full("run"))
     generator, info = load_generator(usable(full("run").run))
     assert info.model.classes == CLASSES
@@ -83,7 +71,9 @@ def test_seeds_are_of_each_class_as_often_as_in_the_training_set() -> None:
     assert 0.22 < float((labels == 0).float().mean()) < 0.28
 
 
-def test_without_the_weights_it_trains_without_them_and_says_so(full, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_without_the_weights_it_trains_without_them_and_says_so(
+    full: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_: object, **__: object) -> None:
         raise MetricError("There is no connection.")
 
@@ -110,53 +100,13 @@ def test_a_graph_is_given_draws_and_labels() -> None:
     assert recorder.replays
 
 
-@pytest.fixture
-def source(full, tmp_path: Path) -> Path:  # type: ignore[no-untyped-def]
-    """A packed model of no classes, with its discriminator."""
-    request = full("source")
-    train(replace(request, model=replace(request.model, classes=())))
-    return pack(usable(request.run), tmp_path / "packed", discriminator=True)
-
-
-def test_a_run_begins_with_a_model_and_what_it_lacks_is_new(full, source: Path) -> None:  # type: ignore[no-untyped-def]
-    request = full("target", init=source)
-    model = model_like(read_info(source), request.model, "packed")
-    assert model == request.model
-    step = GanStep(model, replace(request.train, augment="other"), CPU, torch.float32)
-    begin_with(step, source)
-    theirs, _ = load_generator(source)
-    mine = step.generator.state_dict()
-    assert torch.equal(mine["main.3.weight"], theirs.state_dict()["main.3.weight"])
-    assert torch.equal(mine["main.0.weight"][:16], theirs.state_dict()["main.0.weight"])
-    assert float(step.generator.conditioning.ramp) == 0.0  # what classes have in common is known
-    assert torch.equal(step.sampler().state_dict()["main.3.weight"], mine["main.3.weight"])
-    heads = discriminator_state(source)["frozen.heads.3.0.weight"].float()
-    assert torch.equal(step.discriminator.state_dict()["frozen.heads.3.0.weight"], heads)
-    status = train(request)
-    assert status.state == FINISHED
-    assert Run(request.run).config()["init"]["name"] == "packed"
-    assert read_info(usable(request.run)).about["init"]["name"] == "packed"
-
-
-def test_a_model_of_another_kind_of_image_is_refused(full, source: Path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ConfigError, match="makes grey 64 x 64 images and the data set has colour"):
-        model_like(read_info(source), replace(full("x").model, channels=3), "packed")
-
-
-def test_layers_of_other_shapes_stay_as_they_were() -> None:
-    network = torch.nn.Linear(3, 2)
-    before = network.weight.clone()
-    assert take_over(network, {"weight": torch.ones(2, 4), "bias": torch.ones(2)}) == ["weight"]
-    assert torch.equal(network.weight, before) and torch.equal(network.bias, torch.ones(2))
-
-
-def test_a_discriminator_is_judged_without_the_frozen_network(full, source: Path) -> None:  # type: ignore[no-untyped-def]
-    assert has_discriminator(source)
-    assert load_discriminator(source)(torch.zeros(2, 1, 64, 64)).shape == (2,)
-    train(full("run"))
+def test_membership_is_asked_of_the_part_that_learned_from_these_images(full: MakeRequest) -> None:
+    request = full(iterations=2)
+    train(request)
     images = np.zeros((6, 64, 64, 1), np.uint8)
-    scores = discriminator_scores(usable(full("run").run), train=images, heldout=images[:4], seed=0)
+    scores = discriminator_scores(usable(request.run), train=images, heldout=images[:4], seed=0)
     assert [len(s) for s in scores] == [6, 4]
+    assert all(np.isfinite(s).all() for s in scores)
 
 
 def test_a_set_of_one_class_has_none_to_tell_apart(request_for: MakeRequest, tmp_path: Path) -> None:
@@ -175,3 +125,97 @@ def test_a_set_of_one_class_has_none_to_tell_apart(request_for: MakeRequest, tmp
 
 def _made(request_for: MakeRequest) -> Path:
     return request_for().dataset
+
+
+def test_after_a_crash_it_is_as_if_nothing_had_happened(full: MakeRequest) -> None:
+    whole, crashed = full("whole", iterations=6), full("crashed", iterations=6, checkpoint_every=2)
+    train(whole)
+    with pytest.raises(Killed):
+        watch(crashed, crash_at=5)
+    assert Run(crashed.run).status().message.endswith("Everything up to step 4 is saved.")
+    assert train(full("crashed", resume=True, iterations=6)).state == FINISHED
+    found = training_tensors(crashed.run)
+    assert all(torch.equal(t, found[name]) for name, t in training_tensors(whole.run).items())
+    assert losses(crashed.run) == losses(whole.run)
+
+
+def test_one_step_changes_all_that_learns_and_nothing_of_the_frozen_network(full: MakeRequest) -> None:
+    request = full()
+    step = GanStep(request.model, replace(request.train, augment="histology"), CPU, torch.float32)
+    body = step.discriminator.frozen._body[0]
+    learning = [p for o in step.optimizers().values() for g in o.param_groups for p in g["params"]]
+    assert not {id(p) for p in body.parameters()} & {id(p) for p in learning}
+    tell_apart(list(step.networks().values()), 2.0)
+    networks = {"generator": step.generator, "discriminator": step.discriminator, "average": step.average}
+    before = {key: value.clone() for key, value in _named(networks).items()}
+    frozen_before = [p.clone() for p in body.parameters()]
+    real, noise, draws = torch.rand(4, 1, 64, 64) * 2 - 1, torch.randn(4, 16), torch.rand(4, 2, DRAWS)
+    result = step(real, noise, draws=draws, labels=torch.tensor([0, 1, 0, 1]))
+    still = [key for key, value in _named(networks).items() if torch.equal(value, before[key])]
+    # Real and generated images pull at the bias of a head alike, until the hinge lets go of one of them.
+    assert not [key for key in still if not (key.startswith("discriminator.frozen") and key.endswith("bias"))]
+    assert all(torch.equal(a, b) for a, b in zip(frozen_before, body.parameters(), strict=True))
+    assert all(p.requires_grad for p in step.discriminator.parameters())
+    assert not any(value.requires_grad for value in vars(result).values())
+
+
+def test_classes_come_in_after_so_many_images_in_all_networks_at_once(full: MakeRequest) -> None:
+    request = full(iterations=5)
+    train(request)
+    images = 4 + 4 + 2 + 4 + 4
+    ramps = {name: float(t) for name, t in training_tensors(request.run).items() if name.endswith(".ramp")}
+    assert ramps.keys() == {f"{n}.conditioning.ramp" for n in ("generator", "discriminator", "ema.network")}
+    assert all(ramp == pytest.approx(images / 10 - 1) for ramp in ramps.values())
+
+
+def test_each_image_comes_with_its_own_label() -> None:
+    """Images of class k are of brightness 50 k, so that one look at a batch tells the classes."""
+    labels = np.array([0, 1, 2, 1, 0, 2, 2, 1, 0, 1])
+    images = np.broadcast_to((50 * labels)[:, None, None, None], (10, 64, 64, 1)).astype(np.uint8)
+    model = ModelConfig("resize", size=64, ngf=4, ndf=4, latent=4, channels=1, classes=THREE)
+    stepper = Stepper(model, TrainConfig(batch_size=4), images, CPU, torch.float32, labels=labels)
+    seen: list[tuple[list[int], list[int]]] = []
+
+    def look(real: Tensor, noise: Tensor, whole: int, labels: Tensor) -> StepResult:
+        seen.append((((real.mean((1, 2, 3)) + 1) * 127.5 / 50).round().int().tolist(), labels.tolist()))
+        return StepResult(*torch.zeros(4))
+
+    stepper.step, stepper._graphed = look, None  # type: ignore[assignment]
+    look.augmentation = None  # type: ignore[attr-defined]
+    for k in range(6):
+        stepper(k)
+    assert all(shown == given for shown, given in seen)
+    assert sorted(label for _, given in seen for label in given) == sorted([*labels, *labels])
+
+
+def test_labels_are_those_of_the_training_part_in_its_order(full: MakeRequest) -> None:
+    request = full()
+    data = Dataset(request.dataset)
+    found = labels_of_images(data, request.model)
+    assert found is not None and len(found) == len(data.part("train")) == 10
+    rows = [row for row in data.manifest if row["split"] == "train"]
+    assert ["ab"[k] for k in found] == [row["class"] for row in rows]
+    assert labels_of_images(data, replace(request.model, classes=())) is None
+    with pytest.raises(DataError, match="has images of 'b', a class that the model does not know"):
+        labels_of_images(data, replace(request.model, classes=(("a", 5), ("c", 5))))
+
+
+def test_a_run_with_everything_is_watched_beside_unseen_images(
+    full: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = smooth_images(34, 1)
+    store(images, ["a", "b"] * 17, tmp_path / "more", name="More", split="16/12/6", modality="dermoscopy")
+    monkeypatch.setattr(heldout, "EVALUATE_EVERY", 16)
+    monkeypatch.setattr(heldout, "SAMPLES_ON_CPU", 16)
+    request = full(iterations=4)
+    model = replace(request.model, classes=classes_of(Dataset(tmp_path / "more")))
+    train(replace(request, dataset=tmp_path / "more", model=model), observers=heldout.observers)
+    run = Run(request.run)
+    figures = {name for event in run.events() for name in event}
+    assert {"kid", "gap", "real_sign"} <= figures
+    assert run.config()["train"]["augment"] == "dermoscopy"
+    assert run.best() is not None
+
+
+def _named(networks: dict[str, Any]) -> dict[str, Tensor]:
+    return {f"{n}.{name}": p.detach() for n, net in networks.items() for name, p in net.named_parameters()}
