@@ -13,7 +13,7 @@ from tests.browser.conftest import Server, start, stop
 from tests.data.samples import encoded, picture, zip_file
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-LONG = 60_000  # milliseconds
+LONG = 120_000  # milliseconds
 NAMES = ("صورة الرئة.png", "肺部图像.png", "a_[b](c)*.png", "long " * 30 + ".png")
 
 
