@@ -86,6 +86,8 @@ class ModelConfig(_Settings):
     ngf: int = 64
     ndf: int = 64
     frozen: str = ""
+    modulated: bool = False
+    batch_spread: bool = False
     classes: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
@@ -94,8 +96,14 @@ class ModelConfig(_Settings):
         if self.frozen not in FROZEN:
             raise ConfigError(_unknown("frozen network", str(self.frozen), [name or "''" for name in FROZEN]))
         object.__setattr__(self, "classes", _classes(self.classes))  # JSON has lists
-        if self.plain and (self.classes or self.frozen):
-            raise ConfigError("The paper's networks know no classes and no frozen network; use preset small.")
+        for name in ("modulated", "batch_spread"):
+            if type(getattr(self, name)) is not bool:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be true or false.")
+        if self.plain and (self.classes or self.frozen or self.modulated or self.batch_spread):
+            raise ConfigError(
+                "The paper's networks know no classes, no frozen network, no modulation and no spread of a "
+                "batch; use preset small."
+            )
         if self.channels not in (1, 3):
             raise ConfigError(f"channels is {self.channels}; it must be 1 (grey) or 3 (colour).")
         if self.size not in SIZES:

@@ -64,10 +64,11 @@ def _arrow(side: int) -> str:
 
 
 def map_svg(points: Sequence[Mapping[str, Any]]) -> str:
-    """The embedding map; empty without points."""
-    known = [p for p in points if isinstance(p.get("x"), int | float) and isinstance(p.get("y"), int | float)]
-    if not known:
+    """The embedding map, `data-k` of each mark being its place in `points`; empty without points."""
+    places = [k for k, p in enumerate(points) if all(isinstance(p.get(key), int | float) for key in "xy")]
+    if not places:
         return ""
+    known = [points[k] for k in places]
     xs, ys = (np.array([p[key] for p in known], float) for key in ("x", "y"))
     across = _scaled(xs, MAP_WIDTH)
     down = MAP_HEIGHT - _scaled(ys, MAP_HEIGHT)
@@ -75,8 +76,8 @@ def map_svg(points: Sequence[Mapping[str, Any]]) -> str:
     for name in SETS:
         colour, shape = LOOKS[name]
         marks = [
-            _mark(shape, x, y, f"{SETS[name].removesuffix('s')} {point.get('index', '')}")
-            for point, x, y in zip(known, across, down, strict=True)
+            _mark(shape, x, y, f"{SETS[name].removesuffix('s')} {point.get('index', '')}", k)
+            for k, point, x, y in zip(places, known, across, down, strict=True)
             if point.get("set") == name
         ]
         parts.append(f'<g fill="{colour}" fill-opacity="0.75">{"".join(marks)}</g>')
@@ -92,13 +93,14 @@ def _scaled(values: np.ndarray, size: int) -> np.ndarray:
     return scaled
 
 
-def _mark(shape: str, x: float, y: float, words: str) -> str:
+def _mark(shape: str, x: float, y: float, words: str, place: int | None = None) -> str:
     name = f"<title>{escape(words)}</title>"
+    k = "" if place is None else f' data-k="{place}"'
     if shape == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4">{name}</circle>'
+        return f'<circle{k} cx="{x:.1f}" cy="{y:.1f}" r="4">{name}</circle>'
     if shape == "square":
-        return f'<rect x="{x - 3:.1f}" y="{y - 3:.1f}" width="6" height="6">{name}</rect>'
-    return f'<path d="M{x:.1f} {y - 5:.1f} l5 9 l-10 0 z">{name}</path>'
+        return f'<rect{k} x="{x - 3:.1f}" y="{y - 3:.1f}" width="6" height="6">{name}</rect>'
+    return f'<path{k} d="M{x:.1f} {y - 5:.1f} l5 9 l-10 0 z">{name}</path>'
 
 
 def legend() -> str:

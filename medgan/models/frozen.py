@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from medgan.config import ModelConfig
+from medgan.models.layers import BatchSpread
 
 FEWEST = 128
 """Side in pixels below which images are enlarged first: the deeper features would be one or two places."""
@@ -40,7 +41,7 @@ class FrozenJudge(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
         sides = _sides(max(config.size, FEWEST))
         outputs = 1 + len(config.classes)
-        self.heads = nn.ModuleList(_head(TAPS[tap], sides[tap], outputs) for tap in TAPS)
+        self.heads = nn.ModuleList(_head(TAPS[tap], sides[tap], outputs, config.batch_spread) for tap in TAPS)
 
     def forward(self, images: Tensor, labels: Tensor | None = None, share: Tensor | None = None) -> Tensor:
         """As the class says; with classes, logits of each image's own, as far as `share` lets it count."""
@@ -83,10 +84,11 @@ def _sides(size: int) -> dict[int, int]:
     return found
 
 
-def _head(inputs: int, side: int, outputs: int) -> nn.Module:
+def _head(inputs: int, side: int, outputs: int, spread: bool) -> nn.Module:
     layers: list[nn.Module] = []
     while side > _ENOUGH:
         layers += [nn.Conv2d(inputs, WIDTH, 4, 2, 1), nn.BatchNorm2d(WIDTH), nn.LeakyReLU(0.2)]
         inputs, side = WIDTH, side // 2
     layers += [nn.Conv2d(inputs, WIDTH, 3, 1, 1), nn.BatchNorm2d(WIDTH), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(WIDTH, outputs, 3)))
+    layers += [BatchSpread()] * spread
+    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(WIDTH + spread, outputs, 3)))

@@ -10,6 +10,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+NOISY = 16
+"""So many of the latent's numbers decide about noise."""
 WARM_UP = 15
 """Power iterations on the fresh weights, as `torch.nn.utils.parametrizations.spectral_norm` does."""
 
@@ -82,6 +84,49 @@ def _faster_as_matmul(kernel: Tensor, x: Tensor, positions: int) -> bool:
     """
     few = kernel.numel() >= 4096 * positions
     return few and x.is_cpu and torch.is_autocast_enabled("cpu")
+
+
+class Modulation(nn.Module):
+    """What the latent says at a stage of a generator: how strong each feature is, and how strong a noise is
+    added to it (self-modulation, Chen et al. 2019; noise inputs, Karras et al. 2019). Both say nothing at
+    the beginning.
+
+    The noise is a fixed function of the latent, which differs from place to place as if it were drawn: a
+    seed goes on to name an image."""
+
+    waves: Tensor
+
+    def __init__(self, inputs: int, width: int, side: int, seed: int) -> None:
+        super().__init__()
+        self.side = side
+        self.style = nn.Linear(inputs, 2 * width)
+        self.strength = nn.Parameter(torch.zeros(1, width, 1, 1))
+        nn.init.zeros_(self.style.weight)
+        nn.init.zeros_(self.style.bias)
+        # Of its own source: everybody who builds this layer must get the same.
+        waves = torch.randn(NOISY, side * side, generator=torch.Generator().manual_seed(seed))
+        self.register_buffer("waves", waves, persistent=False)
+
+    def forward(self, x: Tensor, latents: Tensor) -> Tensor:
+        """`(N, width, side, side)` and `(N, inputs)` to the shape of `x`."""
+        scale, shift = self.style(latents)[:, :, None, None].chunk(2, dim=1)
+        with torch.autocast(x.device.type, enabled=False):  # as in fp32, where images are made
+            noise = torch.sin(latents[:, :NOISY].float() @ self.waves).view(-1, 1, self.side, self.side)
+        return x * (1 + scale) + shift + self.strength * noise.to(x.dtype)
+
+
+class BatchSpread(nn.Module):
+    """One more feature map, saying how far the images of a batch differ (minibatch standard deviation,
+    Karras et al. 2018): it shows a generator that repeats itself. `(N, C, h, w)` to `(N, C + 1, h, w)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """In groups of four, or over all where the batch has no whole number of them."""
+        count = len(x)
+        group = 4 if count % 4 == 0 else count
+        apart = x.float().unflatten(0, (group, count // group))
+        spread = (apart.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
+        plane = spread.repeat(group).view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])
+        return torch.cat([x, plane.to(x.dtype)], dim=1)
 
 
 def dcgan_init(module: nn.Module) -> None:

@@ -17,7 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from medgan.config import ModelConfig
 from medgan.models.frozen import FrozenJudge, chosen
-from medgan.models.layers import Down, ResizeUp, dcgan_init
+from medgan.models.layers import BatchSpread, Down, Modulation, ResizeUp, dcgan_init
 
 WIDEST = 512
 
@@ -58,6 +58,13 @@ class Generator(nn.Module):
         layers += [nn.Conv2d(widths[-1], config.channels, 3, 1, 1), nn.Tanh()]
         self.main = nn.Sequential(*layers)
         self.apply(dcgan_init)
+        self.modulated = (
+            nn.ModuleList(
+                Modulation(inputs, width, 4 * 2**stage, seed=stage) for stage, width in enumerate(widths)
+            )
+            if config.modulated
+            else None
+        )
         if self.embedding is not None:  # as strong as the latent, it would be all that is listened to
             nn.init.normal_(self.embedding.weight, 0.0, 0.1)
 
@@ -65,8 +72,12 @@ class Generator(nn.Module):
         """`(N, latent)` float and `(N,)` whole numbers to `(N, C, S, S)` in [-1, 1]."""
         if self.embedding is not None and self.conditioning is not None:
             latents = torch.cat([latents, self.conditioning() * self.embedding(labels)], dim=1)
-        images: Tensor = self.main(latents[:, :, None, None])
-        return images
+        x, stage = latents[:, :, None, None], 0
+        for layer in self.main:
+            x = layer(x)
+            if self.modulated is not None and isinstance(layer, nn.BatchNorm2d):
+                x, stage = self.modulated[stage](x, latents), stage + 1
+        return x
 
 
 class Discriminator(nn.Module):
@@ -81,7 +92,8 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = [Down(config.channels, widths[0]), nn.LeakyReLU(0.2, inplace=True)]
         for narrow, wide in pairwise(widths):
             layers += [Down(narrow, wide), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, inplace=True)]
-        layers += [nn.Conv2d(widths[-1], 1 + len(config.classes), 4, 1, 0, bias=False)]
+        layers += [BatchSpread()] * config.batch_spread
+        layers += [nn.Conv2d(widths[-1] + config.batch_spread, 1 + len(config.classes), 4, 1, 0, bias=False)]
         self.main = nn.Sequential(*layers)
         self.main.apply(dcgan_init)
         # Before batch norm it would be cancelled and cost a sixth of the step: the last one alone has it.

@@ -1,15 +1,13 @@
-"""Plotly figures of a scorecard: intervals against what real images and noise have, and the map."""
+"""Plotly figures of a scorecard: intervals against what real images and noise have."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas  # noqa: F401  (see medgan/ui/charts.py)
 import plotly.graph_objects as go
 
-from medgan.evaluation.html_drawings import LOOKS
-from medgan.evaluation.html_words import SETS, Axis, Figure, axis, interval, references, title
+from medgan.evaluation.html_words import Axis, Figure, axis, interval, references, title
 from medgan.ui.charts import COLOURS
 
 ROW = 70
@@ -122,35 +120,6 @@ def _draw(chart: go.Figure, figure: Figure, where: Axis, names: Mapping[str, str
             hovertemplate=f"{words}: {known[words]:.4g}<extra></extra>",
             **names,
         )
-
-
-def embedding(points: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """The map; `customdata` of each mark is its place in the report."""
-    chart = go.Figure()
-    symbols = {"square": "square", "circle": "circle", "triangle": "triangle-up"}
-    for name, words in SETS.items():
-        mine = [(k, point) for k, point in enumerate(points) if point.get("set") == name]
-        colour, shape = LOOKS[name]
-        chart.add_scatter(
-            x=[point["x"] for _, point in mine],
-            y=[point["y"] for _, point in mine],
-            customdata=[[k] for k, _ in mine],
-            text=[_safe(str(point.get("index", ""))) for _, point in mine],
-            mode="markers",
-            marker={"color": colour, "symbol": symbols[shape], "size": 8, "opacity": 0.75},
-            name=words,
-            hovertemplate=f"{words.removesuffix('s')} %{{text}}<extra></extra>",
-        )
-    chart.update_layout(
-        height=420,
-        margin={"l": 4, "r": 4, "t": 4, "b": 4},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
-        xaxis={"showticklabels": False, "zeroline": False},
-        yaxis={"showticklabels": False, "zeroline": False},
-        dragmode="pan",
-        hovermode="closest",
-    )
-    return chart
 
 
 def _safe(text: str) -> str:

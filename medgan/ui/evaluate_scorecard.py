@@ -29,8 +29,9 @@ from medgan.evaluation.html_words import (
 )
 from medgan.ui.components import picture
 from medgan.ui.evaluate_charts import intervals
+from medgan.ui.evaluate_map import embedding_map
 from medgan.ui.evaluate_paper import paper
-from medgan.ui.evaluate_pictures import closest_pairs, embedding_map
+from medgan.ui.evaluate_pictures import closest_pairs
 from medgan.ui.text import plain, sentence
 
 LOOKS: dict[str, tuple[Any, str]] = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medgan.data.dataset import Dataset
@@ -15,10 +16,10 @@ from medgan.evaluation.report import load_report
 from medgan.metrics import features, lpips_net
 from medgan.metrics.weights import cache_folder
 from medgan.runs.record import FINISHED, Run
-from medgan.ui.evaluate_charts import embedding, intervals
+from medgan.ui.evaluate_charts import intervals
 from medgan.ui.evaluate_compare import differences, table
+from medgan.ui.evaluate_map import map_data
 from medgan.ui.evaluate_networks import FEATURES, LPIPS, weights_folder
-from medgan.ui.evaluate_pictures import chosen_place, nearest
 from medgan.ui.evaluate_scorecard import _html, gathered, in_short
 from medgan.ui.jobs import Jobs
 from medgan.workspace import Workspace
@@ -253,19 +254,17 @@ def test_files_and_sizes_of_networks_are_those_of_the_metrics() -> None:
     assert weights_folder() == cache_folder()
 
 
-def test_a_click_on_the_map_finds_its_point_and_the_nearest_of_each_set() -> None:
-    points = [
-        {"set": "train", "x": 0.0, "y": 0.0},
-        {"set": "train", "x": 5.0, "y": 0.0},
-        {"set": "generated", "x": 1.0, "y": 0.0},
+def test_the_map_has_a_mark_for_each_image_and_one_sheet_of_all(tmp_path: Path) -> None:
+    points: list[dict[str, Any]] = [
+        {"set": "train", "x": 0.0, "y": 0.0, "index": "<b>.png"},
+        {"set": "train", "x": 5.0, "y": 0.0, "index": 3},
+        {"set": "generated", "x": 1.0, "y": 0.0, "index": 7},
     ]
-    assert embedding(points).data[2].customdata[0][0] == 2
-    assert chosen_place({"selection": {"points": [{"customdata": [2]}]}}, 3) == 2
-    assert chosen_place({"selection": {"points": [{"customdata": [7]}]}}, 3) is None
-    assert chosen_place({"selection": {"points": []}}, 3) is None
-    assert nearest(points, 2, "train") == 0
-    assert nearest(points, 0, "train") == 1
-    assert nearest(points, 2, "heldout") is None
+    Image.new("L", (3 * 48, 48)).save(tmp_path / "map.png")
+    data = map_data(points, tmp_path / "map.png")
+    assert [data["svg"].count(f'data-k="{k}"') for k in range(4)] == [1, 1, 1, 0]
+    assert "<b>" not in data["svg"]
+    assert data["columns"] == 3 and data["sprite"].startswith("data:image/jpeg;base64,")
 
 
 def test_intervals_have_a_row_for_every_figure_that_has_a_value() -> None:
