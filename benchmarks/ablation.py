@@ -57,6 +57,8 @@ ARMS = {
         ),
         Arm("own", "resize networks, no frozen judge", "small-cpu", ("frozen=",)),
         Arm("unchanged", "`small-cpu` without augmentation", "small-cpu", ("augment=none",)),
+        Arm("unmodulated", "`small-cpu`, latent at the first stage only", "small-cpu", ("modulated=false",)),
+        Arm("unspread", "`small-cpu` without the spread of a batch", "small-cpu", ("batch_spread=false",)),
         Arm("small-cpu", "**`small-cpu`**", "small-cpu"),
     )
 }

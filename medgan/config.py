@@ -75,8 +75,10 @@ class ModelConfig(_Settings):
     """What is needed to build the two networks.
 
     `ngf` and `ndf` are the widths of the generator's last and the discriminator's first stage. `frozen` names
-    the pretrained network that a part of the discriminator looks through, if any. `classes` are those that a
-    class-conditional model tells apart, each with its number of training images; none for any other model.
+    the pretrained network that a part of the discriminator looks through, if any. `modulated`: the latent
+    speaks at every stage of the generator and brings noise; `batch_spread`: the discriminator sees how far
+    the images of a batch differ. `classes` are those that a class-conditional model tells apart, each with
+    its number of training images; none for any other model.
     """
 
     architecture: str = "sngan"
@@ -274,7 +276,7 @@ PRESETS: dict[str, Preset] = {
             "Best images, on a GPU",
             "A generator without grid, a discriminator that also looks through a pretrained network, and "
             "augmentation that fits the kind of image. What to use with a graphics card.",
-            model=ModelConfig("resize", frozen="squeezenet"),
+            model=ModelConfig("resize", frozen="squeezenet", modulated=True, batch_spread=True),
             train=TrainConfig(kimg=400, epochs=1, beta2=0.99, augment=AUTO, ema_kimg=10, sample_every=200),
         ),
         Preset(
@@ -282,7 +284,9 @@ PRESETS: dict[str, Preset] = {
             "Best images, on a processor",
             "The same at half the width: recognisable images within minutes, better ones in an hour or two. "
             "What to use without a graphics card.",
-            model=ModelConfig("resize", ngf=32, ndf=32, frozen="squeezenet"),
+            model=ModelConfig(
+                "resize", ngf=32, ndf=32, frozen="squeezenet", modulated=True, batch_spread=True
+            ),
             train=TrainConfig(kimg=100, epochs=1, beta2=0.99, augment=AUTO, ema_kimg=5),
         ),
         Preset(

@@ -98,20 +98,20 @@ class Modulation(nn.Module):
 
     def __init__(self, inputs: int, width: int, side: int, seed: int) -> None:
         super().__init__()
-        self.side = side
+        self.side, self.noisy = side, min(NOISY, inputs)
         self.style = nn.Linear(inputs, 2 * width)
         self.strength = nn.Parameter(torch.zeros(1, width, 1, 1))
         nn.init.zeros_(self.style.weight)
         nn.init.zeros_(self.style.bias)
         # Of its own source: everybody who builds this layer must get the same.
-        waves = torch.randn(NOISY, side * side, generator=torch.Generator().manual_seed(seed))
+        waves = torch.randn(self.noisy, side * side, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("waves", waves, persistent=False)
 
     def forward(self, x: Tensor, latents: Tensor) -> Tensor:
         """`(N, width, side, side)` and `(N, inputs)` to the shape of `x`."""
         scale, shift = self.style(latents)[:, :, None, None].chunk(2, dim=1)
         with torch.autocast(x.device.type, enabled=False):  # as in fp32, where images are made
-            noise = torch.sin(latents[:, :NOISY].float() @ self.waves).view(-1, 1, self.side, self.side)
+            noise = torch.sin(latents[:, : self.noisy].float() @ self.waves).view(-1, 1, self.side, self.side)
         return x * (1 + scale) + shift + self.strength * noise.to(x.dtype)
 
 

@@ -13,7 +13,7 @@ from medgan.config import ModelConfig
 from medgan.errors import ConfigError
 from medgan.models.build import build_discriminator, build_generator
 from medgan.models.frozen import TAPS, _sides, chosen
-from medgan.models.layers import ResizeUp
+from medgan.models.layers import BatchSpread, Modulation, ResizeUp
 from medgan.training.bodies import body_of
 from tests.metrics.backbone import use_random_weights
 
@@ -39,6 +39,38 @@ def test_resize_up_repeats_each_place_and_then_convolves() -> None:
     assert torch.allclose(layer(x), expected, atol=1e-5)
 
 
+@torch.no_grad()
+def test_a_modulation_says_nothing_at_first_and_later_adds_what_the_latent_names() -> None:
+    layer, again = (Modulation(20, 3, 16, seed=2) for _ in range(2))
+    x, latents = torch.randn(4, 3, 16, 16), torch.randn(4, 20)
+    assert torch.equal(layer(x, latents), x)
+    for one in (layer, again):
+        nn.init.ones_(one.strength)
+    noise = (layer(x, latents) - x)[:, 0]
+    assert torch.allclose(again(x, latents) - x, layer(x, latents) - x)  # everybody builds the same
+    assert (noise[0] - noise[1]).abs().max() > 0.5
+    assert noise.abs().max() <= 1.001 and noise.std() == pytest.approx(0.7, abs=0.1)
+    beside = torch.corrcoef(torch.stack([noise[..., 1:].flatten(), noise[..., :-1].flatten()]))[0, 1]
+    assert beside.abs() < 0.15  # as if drawn place by place
+
+
+def test_the_spread_of_a_batch_is_seen_in_groups_of_four() -> None:
+    alike = torch.randn(1, 3, 4, 4).expand(8, -1, -1, -1)
+    assert BatchSpread()(alike).shape == (8, 4, 4, 4)
+    assert BatchSpread()(alike)[:, 3].abs().max() < 1e-3
+    assert BatchSpread()(torch.randn(8, 3, 4, 4))[:, 3].min() > 0.4
+    assert BatchSpread()(torch.randn(7, 3, 4, 4))[:, 3].min() > 0.4
+    assert torch.isfinite(BatchSpread()(torch.randn(1, 3, 4, 4))).all()
+
+
+def test_the_papers_networks_have_no_such_parts() -> None:
+    for part in ("modulated", "batch_spread"):
+        with pytest.raises(ConfigError, match="no modulation"):
+            ModelConfig(**{part: True})  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="true or false"):
+            tiny(**{part: "yes"})
+
+
 def test_resize_up_makes_no_grid_of_an_even_image() -> None:
     inside = ResizeUp(3, 5)(torch.ones(1, 3, 8, 8))[..., 1:-1, 1:-1]
     assert (inside - inside[..., :1, :1]).abs().max() < 1e-5
@@ -46,8 +78,13 @@ def test_resize_up_makes_no_grid_of_an_even_image() -> None:
 
 @pytest.mark.parametrize("size", [64, 128, 256])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_size_and_colour_goes_through_both_networks(size: int, channels: int, body: nn.Module) -> None:
-    config = tiny(size=size, channels=channels, frozen="squeezenet")
+@pytest.mark.parametrize("parts", [False, True])
+def test_every_size_and_colour_goes_through_both_networks(
+    size: int, channels: int, parts: bool, body: nn.Module
+) -> None:
+    config = tiny(
+        size=size, channels=channels, frozen="squeezenet", modulated=parts, batch_spread=parts, latent=8
+    )
     images = build_generator(config)(torch.randn(2, 8))
     assert images.shape == (2, channels, size, size)
     assert images.abs().max() <= 1
