@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 from medgan.arguments import build_parser, joined
 from medgan.cli.data import inspect, prepare
+from medgan.cli.generating import generate
 from medgan.cli.judging import evaluate
 from medgan.cli.models import models
 from medgan.cli.runs import runs
 from medgan.cli.studies import anomaly, study_usefulness
-from medgan.cli.work import generate, train
+from medgan.cli.work import train
 from medgan.errors import Interrupted, MedGANError
 from medgan.terminal import say
 

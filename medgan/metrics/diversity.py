@@ -56,8 +56,9 @@ def lpips_ratio(*, real: Tensor, fake: Tensor, network: Lpips, seed: int, level:
     sides = []
     for images in (fake, real):
         count = min(LPIPS_MOST, network.block_size(images[:1]))
-        vectors = network.embed(images[torch.from_numpy(_some(len(images), count, seed))]).numpy()
-        sides.append(_squared_row_means(vectors))
+        chosen = images[torch.from_numpy(_some(len(images), count, seed))]
+        # No name for the vectors: those of one side shall go before those of the other are made.
+        sides.append(_squared_row_means(network.embed(chosen).numpy()))
     return _ratio(sides[0], sides[1], level)
 
 
