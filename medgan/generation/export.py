@@ -16,6 +16,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import chain, count, islice
 from pathlib import Path
@@ -123,9 +124,9 @@ def export(
     summary = Summary(sum(len(part.seeds) for part in parts), unchecked="" if gate else settings.unchecked)
     for entry in journal.tried:
         summary.add(entry["gate"])
-    for k, part in enumerate(parts):
-        _make(_of(generator, part.label), k, part, origin, settings, gate, journal, summary, progress)
-    journal.close()
+    with closing(journal):
+        for k, part in enumerate(parts):
+            _make(_of(generator, part.label), k, part, origin, settings, gate, journal, summary, progress)
     _finish(journal, out, origin, settings, summary, progress)
     return summary
 
@@ -226,7 +227,7 @@ def _make(
                     one.result()
                 journal.note(noted)
             progress("Image", summary.released, summary.wanted)
-            _give_up_on_few(len(part.seeds) - left, tried, part.label, journal.folder)
+            _give_up_on_few(len(part.seeds) - left, tried, part.label, journal)
 
 
 def _in_order(seeds: Sequence[int]) -> Iterator[int]:
@@ -255,10 +256,11 @@ def _write(path: Path, image: np.ndarray, seed: int, label: str, origin: Origin,
         path.write_bytes(png(image))
 
 
-def _give_up_on_few(passed: int, tried: int, label: str, folder: Path) -> None:
+def _give_up_on_few(passed: int, tried: int, label: str, journal: Journal) -> None:
     if tried < TRIED or passed >= FEWEST * tried:
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    journal.close()
+    shutil.rmtree(journal.folder, ignore_errors=True)
     what = f" of class {label}" if label else ""
     raise DataError(
         f"Only {passed:,} of {tried:,} images{what} passed the check: the model repeats itself or its "
