@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medgan.cli.models import model_folder
 from medgan.errors import DataError, MetricError
+from medgan.files import write_json
 from medgan.terminal import Bar, say
 from medgan.workspace import Workspace
 
@@ -50,6 +51,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
             gate=gate,
             progress=progress,
         )
+        if options.record:
+            write_json(options.record / "summary.json", {"sentence": summary.sentence()})
     say(f"{summary.released:,} images of {origin.name} in {options.out}")
     say(summary.sentence())
     return {

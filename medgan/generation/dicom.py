@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 NOBODY = "SYNTHETIC"
 
@@ -62,7 +62,7 @@ def dicom(image: np.ndarray, seed: int, source: Source) -> bytes:
     return _written(data, image_uid)
 
 
-def _written(data: Dataset, image_uid: str) -> bytes:
+def _written(data: Dataset, image_uid: UID) -> bytes:
     data.file_meta = FileMetaDataset()
     data.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     data.file_meta.MediaStorageSOPInstanceUID = image_uid
@@ -72,5 +72,5 @@ def _written(data: Dataset, image_uid: str) -> bytes:
     return file.getvalue()
 
 
-def _uid(source: Source, *more: str) -> str:
-    return str(generate_uid(entropy_srcs=[source.sha256, *more]))
+def _uid(source: Source, *more: str) -> UID:
+    return generate_uid(entropy_srcs=[source.sha256, *more])
