@@ -31,8 +31,11 @@ CHECK_HELP = (
 def new_export(chosen: Chosen) -> None:
     """Everything up to Start."""
     entry = chosen.entry
-    ways = [RANGE, FILL] if _classes(entry) else [RANGE]
-    way = st.segmented_control("Which images", ways, default=RANGE, key="export_way", required=True)
+    way = RANGE
+    if _classes(entry):
+        way = st.segmented_control(
+            "Which images", (RANGE, FILL), default=RANGE, key="export_way", required=True
+        )
     wanted = _fill(entry) if way == FILL else _range(chosen)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.selectbox("Form", list(FORMS), format_func=FORMS.__getitem__, key="export_form", width=260)
