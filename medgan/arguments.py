@@ -84,6 +84,9 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub = command("anomaly", "see whether a model of normal images finds those that are not")
     add_anomaly(sub)
 
+    sub = command("push", "put a model, or an export of images, on the Hugging Face Hub (private by default)")
+    _add_push(sub)
+
     sub = command("models", "list models, pull one from the Hub, or pack one to hand on")
     sub.add_argument("action", nargs="?", default="list", choices=("list", "pull", "pack", "card"))
     sub.add_argument("target", nargs="?", help="pull: owner/name on the Hub; pack, card: a MODEL")
@@ -195,6 +198,19 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
     add("--licence", default="", help="of the images, for example cc-by-4.0")
     add("--out", required=True, help="a new folder, or a file that ends in .zip; goes on where it stopped")
     add("--record", type=Path, help=argparse.SUPPRESS)  # status for the dashboard
+
+
+def _add_push(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", help="a MODEL, or the folder of an export")
+    add("repo", help="owner/name")
+    add("--licence", default="", help="under which it goes out, as the Hub names it: mit, cc-by-4.0, …")
+    add("--public", action="store_true", help="for everybody to see")
+    add("--report", action="append", default=[], help="an evaluation for the card; may be repeated")
+    add("--note", default="", help="a sentence on the training images and their licence")
+    add("--faults", default="", help="what is wrong with its images")
+    add("--override", default="", metavar="WORDS", help="why it goes out in spite of a failed check")
+    add("--yes", action="store_true", help="do not ask")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from medgan.cli.data import inspect, prepare
 from medgan.cli.generating import generate
 from medgan.cli.judging import evaluate
 from medgan.cli.models import models
+from medgan.cli.publishing import push
 from medgan.cli.runs import runs
 from medgan.cli.studies import anomaly, study_usefulness
 from medgan.cli.work import train
@@ -54,6 +55,7 @@ COMMANDS = {
     "train": train,
     "runs": runs,
     "generate": generate,
+    "push": push,
     "evaluate": evaluate,
     "study-usefulness": study_usefulness,
     "anomaly": anomaly,

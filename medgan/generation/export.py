@@ -3,6 +3,7 @@
     images/CLASS/seed-000017.png   (images/seed-000017.png where the model knows no class)
     metadata.csv                   a row an image
     README.md, LICENSE             what they are, how they were checked, what they must not be used for
+    export.json                    settings and counts
 
 Images are written as they are made, beside a journal of all seeds that were tried, in a folder next to the
 place that was named; the same command goes on with it after an interruption.
@@ -26,7 +27,7 @@ import numpy as np
 from torch import nn
 
 from medgan.errors import DataError
-from medgan.files import beside, into_place
+from medgan.files import beside, into_place, write_json
 from medgan.generation.dicom import Source, dicom
 from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
 from medgan.generation.journal import Journal
@@ -37,6 +38,9 @@ from medgan.images import png
 from medgan.workspace import safe_name
 
 COLUMNS = ("file_name", "seed", "label", "truncation", "nearest_train", "gate", "model", "model_sha256")
+RECORD = "export.json"
+EXPORT = ("images", "data", METADATA, "README.md", "LICENSE", RECORD)
+"""All that an export may hold."""
 PNG, PARQUET, DICOM = FORMS = ("png", "parquet", "dicom")
 TRIED, FEWEST = 500, 0.05
 """After so many seeds of a class an export ends where a smaller share than this has passed."""
@@ -290,6 +294,8 @@ def _finish(
     labels = sorted({entry["label"] for entry in released} - {""})
     text = readme(origin.name, origin.sha256, origin.about, asdict(settings), summary.sentence(), labels)
     (folder / "README.md").write_text(text, "utf-8")
+    record = {"format": 1, "model_sha256": origin.sha256, **asdict(settings), **asdict(summary)}
+    write_json(folder / RECORD, record)
     (folder / "LICENSE").write_text(licence_text(settings.licence, origin.name), "utf-8")
     if settings.form == PARQUET:
         to_parquet(folder, lambda done, total: progress("Parquet", done, total))
