@@ -13,7 +13,7 @@ from medgan.runs.models import HUB, ModelEntry, list_models, repo_of
 from medgan.runs.record import find_runs
 from medgan.ui.components import plain_errors
 from medgan.ui.session import workspace
-from medgan.ui.text import plain, sentence
+from medgan.ui.text import plain
 
 LICENCES = ("", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0")
 DEADLINE = 900.0
@@ -78,9 +78,8 @@ def _push(
         st.caption(judged)
         pushed = push(entry.folder, repo, wish, token=token, deadline=DEADLINE)
         shown.update(label="It is on the Hub", state="complete")
-    st.success(
-        sentence(f"It is at {pushed.url}, commit {pushed.revision[:12]}."), icon=":material/check_circle:"
-    )
+    st.success(f"Pushed as commit {plain(pushed.revision[:12])}.", icon=":material/check_circle:")
+    st.link_button("Open it on the Hub", pushed.url, icon=":material/open_in_new:")
 
 
 def reports_of(entry: ModelEntry) -> list[dict[str, Any]]:
