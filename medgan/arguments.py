@@ -87,6 +87,10 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub = command("push", "put a model, or an export of images, on the Hugging Face Hub (private by default)")
     _add_push(sub)
 
+    sub = command("space", "make the folder of a Hugging Face Space (or of any Docker image)")
+    sub.add_argument("--out", required=True, metavar="FOLDER", help="the new folder")
+    sub.add_argument("--title", default="MedGAN", help="what the Space is called")
+
     sub = command("models", "list models, pull one from the Hub, or pack one to hand on")
     sub.add_argument("action", nargs="?", default="list", choices=("list", "pull", "pack", "card"))
     sub.add_argument("target", nargs="?", help="pull: owner/name on the Hub; pack, card: a MODEL")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from medgan.arguments import build_parser, joined
 from medgan.cli.data import inspect, prepare
 from medgan.cli.generating import generate
+from medgan.cli.hosting import space
 from medgan.cli.judging import evaluate
 from medgan.cli.models import models
 from medgan.cli.publishing import push
@@ -56,6 +57,7 @@ COMMANDS = {
     "runs": runs,
     "generate": generate,
     "push": push,
+    "space": space,
     "evaluate": evaluate,
     "study-usefulness": study_usefulness,
     "anomaly": anomaly,
