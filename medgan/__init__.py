@@ -25,15 +25,14 @@ def load(model: str) -> Generator:
     from medgan.errors import CheckpointError
     from medgan.generation.generator import Generator
     from medgan.hub.transfer import pull
-    from medgan.runs.models import HUB_PREFIX, find_model
+    from medgan.runs.models import find_model, hub_spec
     from medgan.workspace import Workspace
 
     space = Workspace.default()
-    repo, at, revision = str(model).partition("@")
     try:
-        if not (at and repo.startswith(HUB_PREFIX)):
-            return Generator(find_model(str(model), space))
+        return Generator(find_model(str(model), space))
     except CheckpointError:
-        if not repo.startswith(HUB_PREFIX):
+        named = hub_spec(str(model))
+        if named is None:
             raise
-    return Generator(pull(repo, space, revision=revision or None))
+    return Generator(pull(named[0], space, revision=named[1]))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import DataError
+from medgan.runs.models import read_source
 from medgan.terminal import Bar, say
 from medgan.workspace import Workspace
 
@@ -21,11 +22,18 @@ def _list(options: argparse.Namespace) -> list[dict[str, str]]:
 
     entries = list_models(Workspace.default())
     for entry in entries:
-        say(f"{entry.spec:32} {entry.kind:8} {entry.folder}")
+        revision = read_source(entry.folder).get("revision", "")
+        say(f"{entry.spec:32} {entry.kind:8} {entry.folder} {revision}".rstrip())
     if not entries:
         say("No models yet. Train one, or pull one: python -m medgan models pull owner/name")
     return [
-        {"model": entry.spec, "name": entry.name, "kind": entry.kind, "folder": str(entry.folder)}
+        {
+            "model": entry.spec,
+            "name": entry.name,
+            "kind": entry.kind,
+            "folder": str(entry.folder),
+            **read_source(entry.folder),
+        }
         for entry in entries
     ]
 
@@ -33,8 +41,9 @@ def _list(options: argparse.Namespace) -> list[dict[str, str]]:
 def _pull_one(options: argparse.Namespace) -> dict[str, str]:
     repo = _target(options, "the repository: python -m medgan models pull owner/name")
     folder = _pull(repo, options.revision)
-    say(f"Pulled to {folder}; use it as MODEL hub:{repo.removeprefix('hub:')}")
-    return {"model": f"hub:{repo.removeprefix('hub:')}", "folder": str(folder)}
+    commit = read_source(folder).get("revision", "")
+    say(f"Pulled revision {commit} to {folder}; use it as MODEL hub:{repo.removeprefix('hub:')}")
+    return {"model": f"hub:{repo.removeprefix('hub:')}", "revision": commit, "folder": str(folder)}
 
 
 def _pack(options: argparse.Namespace) -> dict[str, str]:
@@ -73,14 +82,15 @@ def _target(options: argparse.Namespace, what: str) -> str:
 def model_folder(spec: str) -> Path:
     """The folder of MODEL; one on the Hub is pulled where it is not here yet."""
     from medgan.errors import CheckpointError
-    from medgan.runs.models import find_model
+    from medgan.runs.models import find_model, hub_spec
 
     try:
         return find_model(spec, Workspace.default())
     except CheckpointError:
-        if not spec.startswith("hub:"):
+        named = hub_spec(spec)
+        if named is None:
             raise
-        return _pull(spec, None)
+        return _pull(*named)
 
 
 def _pull(repo: str, revision: str | None) -> Path:

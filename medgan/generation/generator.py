@@ -11,6 +11,8 @@ import numpy as np
 from medgan.generation.export import only_class
 from medgan.generation.sampling import OfClass, class_names, sample
 from medgan.runs.checkpoint import load_generator
+from medgan.runs.info import model_sha256
+from medgan.runs.models import read_source
 
 
 class Generator:
@@ -19,7 +21,7 @@ class Generator:
     def __init__(self, folder: Path) -> None:
         """CheckpointError if `folder` is no model folder."""
         self.network, info = load_generator(folder)
-        self.folder, self.about = folder, info.about
+        self.folder, self.about, self._model = folder, info.about, info.model
 
     @property
     def name(self) -> str:
@@ -30,6 +32,22 @@ class Generator:
     def classes(self) -> list[str]:
         """The classes that `sample` can be asked for; empty where the model tells none apart."""
         return class_names(self.network)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What it is: `name`, `architecture`, `size` (pixels a side), `channels`, `classes`, `sha256` of the
+        weights, `about`, and `repo` and `revision` where it came from the Hub."""
+        model = self._model
+        return {
+            "name": self.name,
+            "architecture": model.architecture,
+            "size": model.size,
+            "channels": model.channels,
+            "classes": self.classes,
+            "sha256": model_sha256(self.folder),
+            "about": self.about,
+            **read_source(self.folder),
+        }
 
     def sample(self, seeds: Iterable[int], label: str | None = None, truncation: float = 1.0) -> np.ndarray:
         """The images of `seeds`, uint8 `(N, H, W, C)`, C 1 or 3: the same ones as on the command line and in

@@ -49,8 +49,8 @@ def find_model(spec: str, workspace: Workspace) -> Path:
     """The model folder that `spec` means.
 
     `spec` is a run folder (its newest checkpoint counts), a checkpoint or model folder, the name of a
-    model that ships or of a run in `workspace`, or `hub:owner/name`, pulled before. CheckpointError
-    saying what is wrong with that model, or listing those that exist.
+    model that ships or of a run in `workspace`, or `hub:owner/name`, pulled before (with `@commit` that very
+    commit). CheckpointError saying what is wrong with that model, or listing those that exist.
     """
     problem: CheckpointError | None = None
     for folder in _candidates(spec.strip(), workspace):
@@ -78,6 +78,13 @@ def repo_of(spec: str) -> str | None:
     """`owner/name` of a repository written so, as `hub:owner/name` or as its address; None if it is none."""
     repo = spec.strip().removeprefix(HUB_PREFIX).removeprefix("https://huggingface.co/").rstrip("/")
     return repo if _REPO.fullmatch(repo) else None
+
+
+def hub_spec(spec: str) -> tuple[str, str | None] | None:
+    """Repository and revision of `hub:owner/name` or `hub:owner/name@revision`; None if it is neither."""
+    name, _, revision = spec.strip().partition("@")
+    repo = repo_of(name) if name.startswith(HUB_PREFIX) else None
+    return (repo, revision or None) if repo else None
 
 
 def pulled_folder(repo: str, workspace: Workspace) -> Path:
@@ -131,9 +138,10 @@ def _newest_checkpoint(run: Run) -> Path:
 def _candidates(spec: str, workspace: Workspace) -> Iterator[Path]:
     """Folders that `spec` may mean, the likeliest first. Names are looked up, never joined to a path."""
     if spec.startswith(HUB_PREFIX):
-        repo = repo_of(spec)
-        if repo and pulled_folder(repo, workspace).is_dir():
-            yield pulled_folder(repo, workspace)
+        repo, revision = hub_spec(spec) or ("", None)
+        folder = pulled_folder(repo, workspace)
+        if repo and folder.is_dir() and revision in (None, read_source(folder).get("revision")):
+            yield folder
         return
     path = Path(spec).expanduser()
     if path.is_file():
@@ -153,10 +161,11 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _unknown(spec: str, workspace: Workspace) -> str:
     if spec.startswith(HUB_PREFIX):
-        repo = repo_of(spec)
-        if repo is None:
+        named = hub_spec(spec)
+        if named is None:
             return f"{spec} names no repository; write hub:owner/name."
-        return f"{spec} is not here yet; pull it with `python -m medgan models pull {repo}`."
+        which = f"{named[0]} --revision {named[1]}" if named[1] else named[0]
+        return f"{spec} is not here yet; pull it with `python -m medgan models pull {which}`."
     specs = [entry.spec for entry in list_models(workspace)]
     if not specs:
         return f"There is no model {spec!r}, nor any other yet; train one, or pull one from the Hub."

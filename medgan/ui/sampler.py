@@ -14,7 +14,7 @@ from PIL import Image
 
 from medgan.errors import CheckpointError
 from medgan.images import png
-from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models
+from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models, read_source
 from medgan.ui.components import warn_of_dead_link
 from medgan.ui.session import workspace
 from medgan.ui.text import plain
@@ -53,6 +53,8 @@ def describe(entry: ModelEntry) -> str:
     about = entry.info.about
     dataset = about.get("dataset", {})
     parts = [KIND_WORDS.get(entry.kind, entry.kind)]
+    if entry.kind == HUB and (revision := read_source(entry.folder).get("revision")):
+        parts.append(f"revision {plain(revision[:12])}")
     if about.get("preset"):
         parts.append(f"preset {about['preset']}, step {about.get('step', 0):,}")
     if dataset.get("train"):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import medgan
+from medgan.cli import main
 from medgan.config import ModelConfig
 from medgan.errors import CheckpointError, ConfigError, HubError
 from medgan.generation.sampling import OfClass, sample
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import load_generator, save_model
-from medgan.runs.info import ModelInfo
+from medgan.runs.info import ModelInfo, file_sha256
 from medgan.workspace import Workspace
-from tests.hub.fakehub import COMMIT, NAME, FakeHub
+from tests.hub.fakehub import COMMIT, NAME, WEIGHTS, FakeHub
 
 
 def test_a_model_on_the_hub_is_pulled_once(hub: FakeHub, space: Workspace) -> None:
@@ -30,6 +32,29 @@ def test_a_model_on_the_hub_is_pulled_once(hub: FakeHub, space: Workspace) -> No
     assert all(np.array_equal(images, other.sample(range(3))) for other in (again, pinned))
     with pytest.raises(HubError):
         medgan.load(f"hub:{NAME}@another")
+    about = again.info
+    assert (about["repo"], about["revision"], about["size"]) == (NAME, COMMIT, 64)
+    assert about["sha256"] == file_sha256(again.folder / WEIGHTS)
+
+
+def test_another_revision_than_the_one_that_is_here_is_pulled(
+    hub: FakeHub, space: Workspace, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    medgan.load(f"hub:{NAME}")
+    hub.repos[NAME] = replace(hub.repos[NAME], commit="2e" * 20, revisions=("main", "v2"))
+    assert medgan.load(f"hub:{NAME}").info["revision"] == COMMIT
+    out = str(tmp_path / "images")
+    assert main(["generate", f"hub:{NAME}@v2", "--seeds", "1", "--no-gate", "--out", out]) == 0
+    assert medgan.load(f"hub:{NAME}").info["revision"] == "2e" * 20
+    assert main(["models", "pull", NAME, "--revision", "v2"]) == 0
+    assert main(["models"]) == 0
+    assert capsys.readouterr().err.count("2e" * 20) == 2
+
+
+@pytest.mark.parametrize("name", ["hub:ada", "hub:a/b/c@main", "hub:@main"])
+def test_what_names_no_repository_is_said_so(name: str) -> None:
+    with pytest.raises(CheckpointError, match="write hub:owner/name"):
+        medgan.load(name)
 
 
 def test_seeds_and_classes_are_those_of_the_command_line(tmp_path: Path) -> None:
