@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medgan.cli.models import model_folder
 from medgan.errors import Interrupted
 from medgan.terminal import Bar, say
+
+if TYPE_CHECKING:
+    from medgan.hub.push import Plan
+
+SHOWN = 8
+"""Names of files that are printed."""
 
 
 def push(options: argparse.Namespace) -> dict[str, Any]:
     """Put a model or an export on the Hub."""
     from medgan.evaluation.report import load_report
     from medgan.generation.export import RECORD
-    from medgan.hub.push import Wish, kind_of, prepared
+    from medgan.hub.push import Wish
     from medgan.hub.push import push as upload
-    from medgan.hub.transfer import target_of
 
     source = Path(options.source)
     if not (source / RECORD).is_file():
@@ -31,18 +37,34 @@ def push(options: argparse.Namespace) -> dict[str, Any]:
         override=options.override,
         private=not options.public,
     )
-    target = target_of(options.repo, None, kind=kind_of(source))
-    with prepared(source, wish, target) as (folder, files):
-        size = sum((folder / name).stat().st_size for name in files)
-        shown = ", ".join(files[:8]) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
-    who = "public: everybody may see it" if options.public else "private"
-    say(f"To {target.host}, {target.kind} {target.repo} ({who}), {size / 1e6:.1f} MB: {shown}.")
-    if not options.yes:
-        _ask()
-    with Bar("B", scale=True) as bar:
-        pushed = upload(source, options.repo, wish, progress=bar.update)
-    say(f"It is at {pushed.url}, commit {pushed.revision}.")
-    return {"url": pushed.url, "revision": pushed.revision, "files": list(pushed.files)}
+
+    def agree(plan: Plan) -> None:
+        who = "private" if plan.private else "public: everybody may see it"
+        more = f" and {len(plan.files) - SHOWN:,} more" if len(plan.files) > SHOWN else ""
+        say(
+            f"To {plan.host}, {plan.kind} {plan.repo} ({who}), {plan.size / 1e6:.1f} MB: "
+            f"{', '.join(plan.files[:SHOWN])}{more}."
+        )
+        if not options.yes:
+            _ask()
+
+    with ExitStack() as stack:
+        bars: list[Bar] = []  # drawn after the question
+
+        def progress(done: int, total: int) -> None:
+            if not bars:
+                bars.append(stack.enter_context(Bar("B", scale=True)))
+            bars[0].update(done, total)
+
+        pushed = upload(source, options.repo, wish, agree=agree, progress=progress)
+    seen = "private" if pushed.private else "public"
+    say(f"It is at {pushed.url} ({seen}), commit {pushed.revision}.")
+    return {
+        "url": pushed.url,
+        "revision": pushed.revision,
+        "private": pushed.private,
+        "files": list(pushed.files),
+    }
 
 
 def _ask() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from medgan.generation.sampling import sample
 from medgan.images import grid, png
 from medgan.runs.checkpoint import halved, load_generator, save_model
 from medgan.runs.discriminator import ALONE, discriminator_state
-from medgan.runs.info import CARD, ModelInfo, model_sha256, read_info
+from medgan.runs.info import CARD, WEIGHTS, ModelInfo, model_sha256, read_info
 
 SAMPLES = "samples.png"
 SHEET = range(16)
@@ -37,7 +38,7 @@ def pack(model: Path, out: Path, *, discriminator: bool = False) -> Path:
             save_file(halved(discriminator_state(model)), folder / ALONE)
         packed, _ = load_generator(folder)  # the sheet shows the fp16 weights that others will load
         (folder / SAMPLES).write_bytes(png(grid(sample(packed, SHEET), columns=8)))
-        (folder / CARD).write_text(card(info), "utf-8")
+        (folder / CARD).write_text(card(info, weights=folder / WEIGHTS), "utf-8")
 
     write_folder(out, fill)
     return out
@@ -57,7 +58,8 @@ def write_card(
     sha256 = model_sha256(model)
     if any(report.get("model", {}).get("sha256") != sha256 for report in reports):
         raise DataError("The report is not of this model; evaluate this model and give that report.")
-    write_bytes(model / CARD, card(read_info(model), reports, note, licence, faults).encode())
+    text = card(read_info(model), reports, note, licence, faults, weights=model / WEIGHTS)
+    write_bytes(model / CARD, text.encode())
     return model / CARD
 
 
@@ -67,21 +69,25 @@ def card(
     note: str = "",
     licence: str = "",
     faults: str = "",
+    *,
+    repo: str = "",
+    warning: str = "",
+    weights: Path | None = None,
 ) -> str:
-    """The text of a model card: data, settings, figures, faults, uses, loading."""
+    """The text of a model card: data, settings, figures, faults, uses, loading. `repo` is where on the Hub it
+    will be, `warning` what must be read before all else, `weights` the file that the card speaks of."""
     about, model = info.about, info.model
     dataset = about.get("dataset", {})
-    name = about.get("name", "model")
+    name = repo.partition("/")[2] or about.get("name", "model")
     classes = ", ".join(f"{label} {count['train']}" for label, count in dataset.get("classes", {}).items())
     what = ("class-conditional" if model.classes else "unconditional", _kind(model))
-    one = f" --class {model.classes[0][0]}" if model.classes else ""
     return f"""---
 library_name: medgan
 pipeline_tag: unconditional-image-generation
 {f"license: {licence}{chr(10)}" if licence else ""}tags: [medical, gan, {model.architecture}, synthetic-data]
 ---
 # {name}
-
+{f"{chr(10)}> {warning}{chr(10)}" if warning else ""}
 A GAN generator of MedGAN, {what[0]}: {what[1]}.
 
 ![Samples of seeds 0 to 15]({SAMPLES})
@@ -93,7 +99,10 @@ A GAN generator of MedGAN, {what[0]}: {what[1]}.
 {note}
 
 ## How
-{_how(info)}
+{_how(info, weights)}
+
+## Does it repeat its training images?
+{_repeats(reports)}
 
 ## Figures
 {_figures(reports)}
@@ -107,10 +116,38 @@ Trying MedGAN, teaching, and research on generative models. **Not** for diagnosi
 clinical model is trained or tested on, and not to pass synthetic images off as real ones.
 
 ## Loading
-```
-python -m medgan generate {name} --seeds 0-63{one} --out samples.zip
-```
+{_loading(name, repo, [label for label, _ in model.classes])}
 """
+
+
+def _loading(name: str, repo: str, classes: Sequence[str]) -> str:
+    spec = f"hub:{repo}" if repo else name
+    one = f' --class "{classes[0]}"' if classes else ""
+    label = f", label={json.dumps(classes[0], ensure_ascii=False)}" if classes else ""
+    return f"""```
+python -m medgan generate {spec} --seeds 0-63{one} --out samples.zip
+```
+```python
+import medgan
+generator = medgan.load("{spec}")
+images = generator.sample(seeds=range(16){label})  # uint8 (16, H, W, C)
+```"""
+
+
+def _repeats(reports: Sequence[dict[str, Any]]) -> str:
+    verdicts = [report["verdicts"].get("memorisation", {}) for report in reports]
+    said = [f"**{v.get('level')}**: {v.get('reason', '')}" for v in verdicts if v.get("level") != "unknown"]
+    if not said:
+        return "Nobody has judged that: it may show images of its training set."
+    return "\n".join(f"- {line}" for line in dict.fromkeys(said))
+
+
+def _precision(weights: Path) -> str:
+    """Of the largest tensors of a safetensors file, by its header: `fp16` or `fp32`."""
+    with weights.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    kinds = {entry["dtype"] for key, entry in header.items() if key != "__metadata__"}
+    return "fp16" if "F16" in kinds else "fp32"
 
 
 def _kind(model: ModelConfig) -> str:
@@ -118,7 +155,7 @@ def _kind(model: ModelConfig) -> str:
     return f"{colour} images of {model.size} x {model.size} pixels"
 
 
-def _how(info: ModelInfo) -> str:
+def _how(info: ModelInfo, weights: Path | None) -> str:
     about, model = info.about, info.model
     train, origin = about.get("train", {}), about.get("init") or {}
     judge = f", a judge on frozen {model.frozen} features" if model.frozen else ""
@@ -128,7 +165,7 @@ def _how(info: ModelInfo) -> str:
         f"augmentation `{train.get('augment', 'none')}`, seed {train.get('seed', '?')}; networks",
         f"`{model.architecture}`, latent {model.latent}, ngf {model.ngf}, ndf {model.ndf}{judge}.",
         f"It began with the weights of {origin['name']} ({origin['sha256'][:12]})." if origin else "",
-        "Weights are fp16 safetensors.",
+        f"Weights are {_precision(weights) if weights else 'fp16'} safetensors.",
     ]
     return "\n".join(filter(None, lines))
 

@@ -16,8 +16,8 @@ AGAIN = "Try again in a few minutes."
 
 @dataclass(frozen=True)
 class Target:
-    """What is being pulled from where, or pushed; `revision` is what the user asked for, `kind` what is in
-    it, `variable` the environment's name for `endpoint`, and `token` one that was typed."""
+    """What is being pulled from where, or pushed (`upload`); `revision` is what the user asked for, `kind`
+    what is in it, `variable` the environment's name for `endpoint`, and `token` one that was typed."""
 
     repo: str
     revision: str | None
@@ -25,6 +25,12 @@ class Target:
     kind: str = "model"
     variable: str = "HF_ENDPOINT"
     token: str = field(default="", repr=False)
+    upload: bool = False
+
+    @property
+    def way(self) -> str:
+        """`download from the.hub`, or `upload to the.hub`."""
+        return f"{'upload to' if self.upload else 'download from'} {self.host}"
 
     @property
     def host(self) -> str:
@@ -46,6 +52,27 @@ def explain(error: BaseException, target: Target) -> str | None:
         # Without a number it is huggingface_hub's own check of the size.
         return _broke_off(target) if error.errno is None else disk_trouble(error)
     return sentence
+
+
+def explain_upload(error: BaseException, target: Target) -> str | None:
+    """A sentence for a server that did not take an upload; None for all else."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not isinstance(error, HfHubHTTPError):
+        return None
+    host, repo = target.host, target.repo
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    if status == 401:
+        return f"{host} does not know you; {LOG_IN}, with a token that may write."
+    if status in (403, 404):
+        return (
+            f"{host} does not let you write to {repo}; take a name of your own, and a token that may write."
+        )
+    if status in (402, 413, 507):
+        return f"{host} has no room for {repo} (HTTP {status}); make room there, or upload less."
+    if status == 429 or status >= 500:
+        return _status(status, target)
+    return f"{host} refused the upload to {repo} (HTTP {status})."
 
 
 def unusable(target: Target, reason: str) -> str:
@@ -118,7 +145,8 @@ def _unreachable(error: BaseException, target: Target) -> str | None:
 
     host = target.host
     if isinstance(error, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set, so nothing is pulled; unset it to go online."
+        what = "pushed" if target.upload else "pulled"
+        return f"HF_HUB_OFFLINE is set, so nothing is {what}; unset it to go online."
     if isinstance(error, httpx2.TimeoutException):
         return f"{host} is silent. {AGAIN}"
     if isinstance(error, httpx2.ProxyError):
@@ -163,8 +191,8 @@ def not_a_file(name: str, target: Target) -> str:
 
 def restless(target: Target) -> str:
     """For a connection that never lasts."""
-    return f"The download from {target.host} breaks off again and again; try another network."
+    return f"The {target.way} breaks off again and again; try another network."
 
 
 def _broke_off(target: Target) -> str:
-    return f"The download from {target.host} broke off. {AGAIN}"
+    return f"The {target.way} broke off. {AGAIN}"

@@ -108,11 +108,13 @@ def _too_late(target: Target, limit: float, done: int, total: int, stalled: bool
         return f"{target.host} is silent: no answer within {limit:g} seconds. Try again in a few minutes."
     if stalled:
         return (
-            f"The download of {target.repo} stands still: {target.host} sent next to nothing for {limit:g} "
-            "seconds. Try again in a few minutes; it goes on where it stopped."
+            f"The {'upload' if target.upload else 'download'} of {target.repo} stands still: {target.host} "
+            f"{'took' if target.upload else 'sent'} next to nothing for {limit:g} seconds. Try again in a "
+            "few minutes; it goes on where it stopped."
         )
     return (
-        f"{target.host} is too slow: {size(done)} of {size(total)} came within {limit:g} seconds. "
+        f"{target.host} is too slow: {size(done)} of {size(total)} {'went' if target.upload else 'came'} "
+        f"within {limit:g} seconds. "
         "Try again on a better network."
     )
 
@@ -156,7 +158,8 @@ def _read(process: subprocess.Popen[str], lines: Lines) -> None:
 def _environment(target: Target) -> dict[str, str]:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    typed = {"HF_TOKEN": target.token} if target.token else {}
+    # The library would prefer HF_OIDC_RESOURCE to a token that was typed.
+    typed = {"HF_TOKEN": target.token, "HF_OIDC_RESOURCE": ""} if target.token else {}
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONIOENCODING": "utf-8",

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
+import math
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medgan.errors import DataError
-from medgan.generation.export import EXPORT, RECORD
+from medgan.generation.export import RECORD
 from medgan.generation.sampling import sample
 from medgan.hub.card import SAMPLES, SHEET, card
 from medgan.hub.failures import Target
 from medgan.hub.process import Watch, converse
+from medgan.hub.stage_export import stage_export
 from medgan.hub.transfer import target_of
 from medgan.images import grid, png
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.info import CARD, CONFIG, WEIGHTS, model_sha256, read_info
 
 MODEL, IMAGES = "model", "dataset"
-DEADLINE = 3600.0
-OVERRIDE = "or say in words why it shall go out all the same (--override), which will stand in the card."
+STALL = 180.0
+"""Seconds in which no byte goes and no answer comes after which an upload is given up; a commit of many files
+takes the Hub a minute."""
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,50}")
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,25 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What would leave, before anything does: from where to where, which files, of how many bytes."""
+
+    repo: str
+    host: str
+    kind: str
+    private: bool
+    files: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True)
 class Pushed:
-    """Where it is now: the address of its page, and the commit."""
+    """Where it is now: the address of its page, the commit, and who sees it."""
 
     url: str
     revision: str
     files: tuple[str, ...]
+    private: bool = True
 
 
 def push(
@@ -57,31 +73,38 @@ def push(
     wish: Wish,
     *,
     token: str = "",
+    agree: Callable[[Plan], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     endpoint: str | None = None,
-    deadline: float = DEADLINE,
+    deadline: float = math.inf,
 ) -> Pushed:
     """Put the model folder, or the folder of an export, `source` on the Hub as `owner/name`.
 
     `token` is one that was typed; it reaches the uploading process by its environment alone. Without it, the
-    one of `hf auth login` or `HF_TOKEN` is used. DataError where there is no licence, where a report is not
-    of this model, or where a verdict on copies speaks against it and nobody overrode that; HubError where the
-    Hub did not take it.
+    one of `hf auth login` or `HF_TOKEN` is used. `agree` sees the plan before anything leaves, and raises
+    where it does not agree. `progress(bytes done, bytes in all)` is called on this thread.
+
+    DataError where there is no licence, where a report is not of this model, or where a verdict on copies
+    speaks against it and nobody overrode that; HubError where the Hub did not take it, holds something else
+    under this name, or would show to everybody what shall be private; Interrupted when `cancelled()`.
     """
-    kind = kind_of(source)
-    target = target_of(repo, endpoint, kind=kind, token=token)
+    target = replace(target_of(repo, endpoint, kind=kind_of(source), token=token), upload=True)
     with prepared(source, wish, target) as (folder, files):
+        size = sum((folder / name).stat().st_size for name in files)
+        if agree:
+            agree(Plan(target.repo, target.host, target.kind, wish.private, tuple(files), size))
         watch = Watch(
             progress=progress or (lambda done, total: None),
             deadline=deadline,
             cancelled=cancelled or (lambda: False),
             accept=lambda total: None,
-            stopped=f"Stopped; perhaps {target.repo} is there, and empty.",
+            stall=STALL,
+            stopped=f"Stopped; perhaps a part of it is in {target.repo}, and goes on with the next push.",
         )
-        request = {"folder": str(folder), "files": files, "private": wish.private}
+        request = {"folder": str(folder), "private": wish.private}
         found = converse("medgan.hub.upload", request, target, watch)
-    return Pushed(str(found["url"]), str(found["revision"]), tuple(files))
+    return Pushed(str(found["url"]), str(found["revision"]), tuple(files), bool(found["private"]))
 
 
 def kind_of(source: Path) -> str:
@@ -99,28 +122,28 @@ def kind_of(source: Path) -> str:
 @contextmanager
 def prepared(source: Path, wish: Wish, target: Target) -> Iterator[tuple[Path, list[str]]]:
     """A folder with just what will be uploaded, card included, and the names of its files."""
-    if not wish.licence.strip():
+    licence = wish.licence.strip().lower()
+    if not licence:
         raise DataError("Say under which licence it goes out: --licence cc-by-4.0, for example.")
+    if not _LICENCE.fullmatch(licence):
+        raise DataError(
+            f"{wish.licence!r} is not how the Hub names a licence; write for example cc-by-4.0, mit or other."
+        )
+    wish = replace(wish, licence=licence, override=" ".join(wish.override.split()))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "upload"
         folder.mkdir()
         if target.kind == MODEL:
-            _model(source, folder, wish)
+            _model(source, folder, wish, target.repo)
         else:
-            _images(source, folder, wish)
+            stage_export(source, folder, wish.licence, wish.override, lambda sha256: _judge(wish, sha256))
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         yield folder, names
 
 
-def _model(source: Path, folder: Path, wish: Wish) -> None:
+def _model(source: Path, folder: Path, wish: Wish, repo: str) -> None:
     """Weights, config, a sheet of samples and the card; nothing else that lies there leaves."""
-    sha256 = model_sha256(source)
-    if any(report.get("model", {}).get("sha256") != sha256 for report in wish.reports):
-        raise DataError("The report is not of this model; evaluate this model and give that report.")
-    failed = [r for r in wish.reports if r["verdicts"].get("memorisation", {}).get("level") == "fail"]
-    if failed and not wish.override.strip():
-        reason = failed[0]["verdicts"]["memorisation"]["reason"]
-        raise DataError(f"The verdict on memorisation is fail: {reason} Do not publish it, {OVERRIDE}")
+    warning = _judge(wish, model_sha256(source))
     for name in (CONFIG, WEIGHTS):
         shutil.copyfile(source / name, folder / name)
     if (source / SAMPLES).is_file():
@@ -128,42 +151,32 @@ def _model(source: Path, folder: Path, wish: Wish) -> None:
     else:
         generator, _ = load_generator(source)
         (folder / SAMPLES).write_bytes(png(grid(sample(generator, SHEET), columns=8)))
-    faults = wish.faults
-    if failed:
-        said = f"**The verdict on memorisation is fail.** Whoever published it wrote: {wish.override.strip()}"
-        faults = f"{said}\n\n{faults}".strip()
-    text = card(read_info(source), wish.reports, wish.note, wish.licence, faults)
+    text = card(
+        read_info(source),
+        wish.reports,
+        wish.note,
+        wish.licence,
+        wish.faults,
+        repo=repo,
+        warning=warning,
+        weights=source / WEIGHTS,
+    )
     (folder / CARD).write_text(text, "utf-8")
 
 
-def _images(source: Path, folder: Path, wish: Wish) -> None:
-    record = json.loads((source / RECORD).read_text("utf-8"))
-    if record.get("unchecked") and not wish.override.strip():
+def _judge(wish: Wish, sha256: str) -> str:
+    """What the card says first where the verdict on copies is bad and somebody set it aside, else "".
+    DataError where a report is of another model, or nobody set it aside."""
+    if any(report.get("model", {}).get("sha256") != sha256 for report in wish.reports):
+        raise DataError("The report is not of this model; evaluate this model and give that report.")
+    verdicts = [report["verdicts"].get("memorisation", {}) for report in wish.reports]
+    failed = [verdict for verdict in verdicts if verdict.get("level") == "fail"]
+    if not failed:
+        return ""
+    said = f"The verdict on memorisation is fail: {failed[0].get('reason', '')}".rstrip(". ")
+    if not wish.override:
         raise DataError(
-            f"None of these images was checked for copies. {record['unchecked']} Export them with the check, "
-            f"{OVERRIDE}"
+            f"{said}. Do not publish it, or say in words why it shall go out all the same (--override), "
+            "which will stand in the card."
         )
-    for name in EXPORT:
-        path = source / name
-        if path.is_dir():
-            shutil.copytree(path, folder / name, copy_function=_link)
-        elif path.is_file():
-            shutil.copyfile(path, folder / name)
-    text = (source / CARD).read_text("utf-8")
-    if record.get("licence") != wish.licence:
-        raise DataError(
-            f"This export says {record.get('licence') or 'nothing'} about its licence, and you say "
-            f"{wish.licence}; export it with --licence {wish.licence}."
-        )
-    if record.get("unchecked"):
-        said = f"**None was checked.** Whoever published them wrote: {wish.override.strip()}"
-        text = f"{text.rstrip()}\n\n## Published without a check\n{said}\n"
-    (folder / CARD).write_text(text, "utf-8")
-
-
-def _link(source: str, target: str) -> None:
-    """100,000 images are not copied where a link does."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    return f"**{said}.** Whoever published it wrote: {wish.override}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from medgan.cli import main
 from medgan.config import ModelConfig
 from medgan.errors import DataError, HubError, Interrupted
 from medgan.generation.export import Origin, Part, Settings, export
-from medgan.hub.push import Wish, push
+from medgan.hub import process
+from medgan.hub.push import Wish, prepared, push
+from medgan.hub.transfer import target_of
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo, model_sha256
@@ -64,20 +68,40 @@ def test_a_model_goes_out_private_with_its_card_and_nothing_else(hub: Uploads, m
     assert hub.private[f"models/{NAME}"]
     assert files["model.safetensors"] == (model / "model.safetensors").read_bytes()
     card = files["README.md"].decode()
-    for said in ("license: mit", "160 images", "c0" * 32, "memorisation **good**", "Not** for"):
+    for said in ("license: mit", "160 images", "c0" * 32, "memorisation **good**", "Not** for", "fp32"):
         assert said in card, said
-    assert {token for _, path, token in hub.seen if path != "/lfs"} >= {f"Bearer {TOKEN}"}
+    assert f'medgan.load("hub:{NAME}")' in card and f"generate hub:{NAME} " in card
+    assert {token for _, path, token in hub.seen if not path.startswith("/lfs/")} == {f"Bearer {TOKEN}"}
+    assert {token for _, path, token in hub.seen if path.startswith("/lfs/")} == {None}, "not the hub's host"
 
 
 def test_the_token_is_nowhere_afterwards(
-    hub: Uploads, model: Path, tmp_path: Path, workspace: Path, capfd: pytest.CaptureFixture[str]
+    hub: Uploads,
+    model: Path,
+    tmp_path: Path,
+    workspace: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    push(model, NAME, SIGNED, token=TOKEN)
+    started: list[Any] = []
+    popen = subprocess.Popen
+
+    def start(arguments: list[str], **options: Any) -> Any:
+        started.append((arguments, options["env"]))
+        return popen(arguments, **options)
+
+    monkeypatch.setattr(process.subprocess, "Popen", start)
+    push(model, NAME, SIGNED, token=f" {TOKEN} ")
     hub.refuse["commit"] = 403
     with pytest.raises(HubError) as caught:
-        push(model, NAME, SIGNED, token=TOKEN)
+        push(model, "ada/other", SIGNED, token=TOKEN)
     said = capfd.readouterr()
     assert TOKEN not in str(caught.value) + said.out + said.err
+    assert "".join(said) == "", "no bars, no warnings, nothing that the server wrote"
+    assert TOKEN not in str([arguments for arguments, _ in started])
+    assert {environment["HF_TOKEN"] for _, environment in started} == {TOKEN}
+    assert "HF_TOKEN" not in os.environ
+    assert TOKEN not in repr(target_of(NAME, None, token=TOKEN))
     for folder in (tmp_path, workspace):
         for path in folder.rglob("*"):
             assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
@@ -89,9 +113,11 @@ def test_a_failed_verdict_on_copies_blocks_until_somebody_says_why(hub: Uploads,
     with pytest.raises(DataError, match="12 % of the images are copies"):
         push(model, NAME, wish)
     assert hub.seen == []
-    push(model, NAME, Wish("mit", wish.reports, override="All patients have agreed."))
+    push(model, NAME, Wish("mit", wish.reports, override="All patients have agreed."), token=TOKEN)
     card = hub.files[f"models/{NAME}"]["README.md"].decode()
-    assert "The verdict on memorisation is fail" in card and "All patients have agreed." in card
+    assert "> **The verdict on memorisation is fail: 12 % of the images are copies.**" in card
+    assert "Whoever published it wrote: All patients have agreed." in card
+    assert card.index("All patients") < card.index("## Trained on")
 
 
 def test_what_is_not_said_or_not_true_stops_it(hub: Uploads, model: Path) -> None:
@@ -105,7 +131,57 @@ def test_what_is_not_said_or_not_true_stops_it(hub: Uploads, model: Path) -> Non
         push(model, "tiny", SIGNED)
     with pytest.raises(DataError, match="neither a model nor"):
         push(model.parent, NAME, SIGNED)
+    for licence in ("mit\ngated: false", "my own", "[mit]"):
+        with pytest.raises(DataError, match="not how the Hub names a licence"):
+            push(model, NAME, Wish(licence))
     assert hub.seen == []
+
+
+def test_a_model_that_nobody_judged_says_so(model: Path) -> None:
+    with prepared(model, SIGNED, target_of(NAME, "http://hub")) as (folder, files):
+        card = (folder / "README.md").read_text()
+    assert "Nobody has judged that" in card and "Not evaluated." in card
+    assert files == ["README.md", "config.json", "model.safetensors", "samples.png"]
+
+
+def test_nothing_but_the_export_leaves_with_it(tmp_path: Path) -> None:
+    folder = exported(tmp_path / "out", licence="MIT")
+    target = target_of(NAME, "http://hub", kind="dataset")
+    wish = Wish("mit", override="Phantoms.")
+    (folder / "notes.txt").write_text("patient names")
+    (folder / "images" / "melanoma" / "report.pdf").write_bytes(b"%PDF")
+    with prepared(folder, wish, target) as (_, files):
+        assert not [name for name in files if name.endswith((".txt", ".pdf"))] and len(files) == 5 + 4
+    real = folder / "images" / "nevus" / "P12_3.png"
+    real.write_bytes(b"a real one")
+    with (
+        pytest.raises(DataError, match=r"P12_3\.png is not in metadata\.csv"),
+        prepared(folder, wish, target),
+    ):
+        pass
+    real.unlink()
+    real.symlink_to("/etc/hostname")
+    with pytest.raises(DataError, match="is a link"), prepared(folder, wish, target):
+        pass
+    real.unlink()
+    (folder / "images" / "nevus" / "seed-000000.png").unlink()
+    with (
+        pytest.raises(DataError, match=r"seed-000000\.png is in metadata\.csv and not"),
+        prepared(folder, wish, target),
+    ):
+        pass
+
+
+def test_a_bad_verdict_on_the_model_stops_its_images_too(tmp_path: Path) -> None:
+    folder = exported(tmp_path / "out", licence="mit")
+    target = target_of(NAME, "http://hub", kind="dataset")
+    bad = made_up_report()
+    bad["model"]["sha256"] = "ab" * 32
+    bad["verdicts"]["memorisation"] = {"level": "fail", "reason": "12 % of the images are copies."}
+    with pytest.raises(DataError, match="12 % of the images are copies"):
+        prepared(folder, Wish("mit", [bad]), target).__enter__()
+    with prepared(folder, Wish("mit", [bad], override="They agreed."), target) as (staged, _):
+        assert "12 % of the images are copies.** Whoever" in (staged / "README.md").read_text()
 
 
 def exported(folder: Path, **settings: Any) -> Path:
@@ -119,7 +195,8 @@ def test_an_export_goes_out_as_a_data_set(form: str, hub: Uploads, tmp_path: Pat
     folder = exported(tmp_path / "out", form=form, licence="mit")
     with pytest.raises(DataError, match="was checked for copies"):
         push(folder, NAME, SIGNED)
-    push(folder, NAME, Wish("mit", override="Phantoms, nobody is behind them.", private=False))
+    wish = Wish("mit", override="Phantoms, nobody is behind them.", private=False)
+    assert not push(folder, NAME, wish, token=TOKEN).private
     files = hub.files[f"datasets/{NAME}"]
     assert not hub.private[f"datasets/{NAME}"]
     assert {"README.md", "LICENSE", "export.json"} < set(files)
@@ -133,11 +210,7 @@ def test_an_export_goes_out_as_a_data_set(form: str, hub: Uploads, tmp_path: Pat
 @pytest.mark.parametrize(
     ("part", "status", "said"),
     [
-        ("create", 401, "does not know you"),
         ("create", 403, "does not let you write"),
-        ("lfs", 507, "no room"),
-        ("preupload", 429, "too many requests"),
-        ("commit", 503, "trouble of its own"),
     ],
 )
 def test_a_refusal_is_one_sentence(part: str, status: int, said: str, hub: Uploads, model: Path) -> None:
@@ -149,15 +222,15 @@ def test_a_refusal_is_one_sentence(part: str, status: int, said: str, hub: Uploa
 def test_a_silent_hub_and_an_impatient_user(hub: Uploads, model: Path) -> None:
     hub.silent = "create"
     with pytest.raises(HubError):
-        push(model, NAME, SIGNED, deadline=6)
+        push(model, NAME, SIGNED, token=TOKEN, deadline=6)
     with pytest.raises(Interrupted):
         push(model, NAME, SIGNED, cancelled=lambda: True)
 
 
 def test_a_broken_connection_is_said(hub: Uploads, model: Path) -> None:
     hub.cut = "commit"
-    with pytest.raises(HubError):
-        push(model, NAME, SIGNED, deadline=120)
+    with pytest.raises(HubError, match=r"The upload to 127.* broke off"):
+        push(model, NAME, SIGNED, token=TOKEN, deadline=120)
 
 
 def test_the_command_shows_what_leaves_and_asks(
@@ -169,4 +242,6 @@ def test_the_command_shows_what_leaves_and_asks(
     assert "private" in said and "model.safetensors" in said and "--yes" in said
     assert hub.seen == []
     assert main(["push", str(model), NAME, "--licence", "mit", "--yes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["revision"] == COMMIT
+    said = capsys.readouterr()
+    assert json.loads(said.out)["revision"] == COMMIT and json.loads(said.out)["private"]
+    assert f"It is at {hub.endpoint}/{NAME} (private), commit {COMMIT}." in said.err
