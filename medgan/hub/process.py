@@ -160,6 +160,7 @@ def _environment(target: Target) -> dict[str, str]:
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     # The library would prefer HF_OIDC_RESOURCE to a token that was typed.
     typed = {"HF_TOKEN": target.token, "HF_OIDC_RESOURCE": ""} if target.token else {}
+    quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} if target.upload else {}
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONIOENCODING": "utf-8",
@@ -169,4 +170,5 @@ def _environment(target: Target) -> dict[str, str]:
         "HF_HUB_DISABLE_SYMLINKS_WARNING": "1",
         "HF_HUB_VERBOSITY": "error",
         **typed,
+        **quiet,
     }

@@ -49,7 +49,7 @@ def upload(target: Target, folder: Path, private: bool) -> dict[str, Any]:
         hub.create_repo(target.repo, private=private, repo_type=target.kind, exist_ok=True)
         found = hub.repo_info(target.repo, repo_type=target.kind)
         _check_visibility(bool(found.private), private, target)
-        _check_content([file.rfilename for file in found.siblings or ()], names, target)
+        _check_content([file.rfilename for file in getattr(found, "siblings", None) or ()], names, target)
         commit = _send(hub, folder, names, target)
     return {"url": _page(target), "revision": commit, "private": bool(found.private)}
 
@@ -209,9 +209,6 @@ def _misunderstood(error: Exception, target: Target) -> str:
 
 def _work(request: dict[str, Any], target: Target) -> dict[str, Any]:
     """Serve one request: folder and visibility."""
-    from huggingface_hub.utils import disable_progress_bars
-
-    disable_progress_bars()
     warnings.simplefilter("ignore")  # the library passes on what the server wrote
     return upload(target, Path(request["folder"]), bool(request["private"]))
 

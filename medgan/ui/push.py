@@ -12,20 +12,27 @@ from medgan.runs.info import model_sha256
 from medgan.runs.models import HUB, ModelEntry, list_models, repo_of
 from medgan.runs.record import find_runs
 from medgan.ui.components import plain_errors
+from medgan.ui.pushes import Push, pushes
 from medgan.ui.session import workspace
-from medgan.ui.text import plain
+from medgan.ui.sources import hosted
+from medgan.ui.text import count, on_the_page, plain, sentence
 
-LICENCES = ("", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0")
-DEADLINE = 900.0
+LICENCES = ("", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "other")
+REFRESH = 0.7
 ASK = (
     "What the training images allow may reach further than the licence. A model can repeat its training "
     "images: publish none that you have not evaluated."
+)
+WHAT = (
+    "Weights, settings, a sheet of samples and a card with counts, hashes and the newest evaluation in each "
+    "feature network go out; no training image and nothing else from the folder does."
 )
 
 
 def push_form() -> None:
     """Choose a model, say where to and under which licence; the card is written from its record."""
     entries = {entry.spec: entry for entry in list_models(workspace()) if entry.kind != HUB}
+    st.caption(WHAT)
     with st.form("push", border=True):
         left, right = st.columns(2, vertical_alignment="bottom")
         spec = left.selectbox("Model to push", list(entries), key="push_model")
@@ -39,12 +46,7 @@ def push_form() -> None:
             accept_new_options=True,
             help=ASK,
         )
-        token = right.text_input(
-            "Token",
-            type="password",
-            key="push_token",
-            help="One that may write; used once, kept nowhere. Empty: that of `hf auth login`, or HF_TOKEN.",
-        )
+        token = right.text_input("Token", type="password", key="push_token", help=_token_help())
         note = st.text_input("On the training images and their licence", key="push_note")
         override = st.text_input(
             "Only if a check failed: why it shall go out all the same",
@@ -55,31 +57,78 @@ def push_form() -> None:
             "Private", True, key="push_private", help="Only you see it, until you open it there."
         )
         pressed = st.form_submit_button("Push", type="primary", icon=":material/cloud_upload:")
-    if pressed and not repo_of(repo):
-        st.error("Give the repository as owner/name; the owner is you, or an organisation of yours.")
-    elif pressed and spec:
-        with plain_errors():
-            _push(entries[spec], repo, str(licence or ""), token, note, override, private)
+    if pressed:
+        wrong = _wrong(spec, repo, str(licence or ""), token)
+        if wrong:
+            st.error(wrong)
+        else:
+            with plain_errors():
+                _start(entries[str(spec)], repo, str(licence), token, note, override, private)
+    busy = any(not push.finished for push in pushes().all)
+    st.fragment(_list, run_every=REFRESH if busy else None)(busy)
 
 
-def _push(
+def _token_help() -> str:
+    used = "One that may write; it is used once and kept nowhere."
+    return used if hosted() else f"{used} Empty: that of `hf auth login`, or HF_TOKEN."
+
+
+def _wrong(spec: str | None, repo: str, licence: str, token: str) -> str:
+    """What is still to be said, in a sentence."""
+    if not spec:
+        return "There is no model to push yet."
+    if not repo_of(repo):
+        return "Give the repository as owner/name; the owner is you, or an organisation of yours."
+    if not licence.strip():
+        return "Say under which licence it goes out."
+    if hosted() and not token.strip():
+        # The server may be logged in as whoever set it up, and this visitor is somebody else.
+        return "Give a token of your own: others share this server."
+    return ""
+
+
+def _start(
     entry: ModelEntry, repo: str, licence: str, token: str, note: str, override: str, private: bool
 ) -> None:
-    from medgan.hub.push import Wish, push
+    from medgan.hub.push import Wish
 
     reports = reports_of(entry)
     wish = Wish(licence, reports, note=note, override=override, private=private)
-    with st.status(f"Uploading {plain(entry.name)}", expanded=True) as shown:
-        judged = (
-            f"{len(reports)} of its evaluations go into the card."
-            if reports
-            else "It was not evaluated here."
+    pushes().start(entry.name, entry.folder, str(repo_of(repo)), wish, token)
+    judged = "It was not evaluated here, and the card says so."
+    if reports:
+        judged = f"{count(len(reports), 'evaluation')} of it will stand in the card."
+    st.caption(judged)
+
+
+def _list(was_busy: bool) -> None:
+    for number, push in enumerate(reversed(pushes().all)):
+        _one(push, number)
+    if was_busy and all(push.finished for push in pushes().all):
+        st.rerun()
+
+
+def _one(push: Push, number: int) -> None:
+    where = f"{plain(push.name)} to `{push.repo}`"
+    if not push.finished:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            size = f"{push.done / 1e6:.1f} of {push.total / 1e6:.1f} MB" if push.total else "asking the Hub"
+            st.progress(push.progress, text=f"{where}: {size}")
+            if st.button("Cancel", key=f"cancel_push_{number}"):
+                push.cancel.set()
+        return
+    if push.pushed:
+        seen = "private" if push.pushed.private else "public"
+        st.success(
+            f"{where}: there now, {seen}, revision {plain(push.pushed.revision[:12])}.",
+            icon=":material/check_circle:",
         )
-        st.caption(judged)
-        pushed = push(entry.folder, repo, wish, token=token, deadline=DEADLINE)
-        shown.update(label="It is on the Hub", state="complete")
-    st.success(f"Pushed as commit {plain(pushed.revision[:12])}.", icon=":material/check_circle:")
-    st.link_button("Open it on the Hub", pushed.url, icon=":material/open_in_new:")
+        st.link_button("Open it on the Hub", push.pushed.url, icon=":material/open_in_new:")
+    else:
+        st.error(f"{where}: {sentence(on_the_page(push.error))}", icon=":material/error:")
+    if st.button("Dismiss", type="tertiary", key=f"dismiss_push_{number}"):
+        pushes().forget(push)
+        st.rerun(scope="fragment")
 
 
 def reports_of(entry: ModelEntry) -> list[dict[str, Any]]:
