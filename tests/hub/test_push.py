@@ -16,6 +16,7 @@ from medgan.config import ModelConfig
 from medgan.errors import DataError, HubError, Interrupted
 from medgan.generation.export import Origin, Part, Settings, export
 from medgan.hub import process
+from medgan.hub import push as pushing
 from medgan.hub.push import Wish, prepared, push
 from medgan.hub.transfer import target_of
 from medgan.models.build import build_generator
@@ -225,6 +226,16 @@ def test_a_silent_hub_and_an_impatient_user(hub: Uploads, model: Path) -> None:
         push(model, NAME, SIGNED, token=TOKEN, deadline=6)
     with pytest.raises(Interrupted):
         push(model, NAME, SIGNED, cancelled=lambda: True)
+
+
+@pytest.mark.parametrize("where", ["/lfs/", "/commit/"])
+def test_a_hub_that_goes_silent_half_way_is_given_up(
+    where: str, hub: Uploads, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "STALL", 3.0)
+    hub.silent = where
+    with pytest.raises(HubError, match=r"The upload of ada/tiny stands still.*goes on where it stopped"):
+        push(model, NAME, SIGNED, token=TOKEN)
 
 
 def test_a_broken_connection_is_said(hub: Uploads, model: Path) -> None:
