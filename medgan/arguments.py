@@ -12,6 +12,7 @@ from medgan import __version__
 from medgan.arguments_studies import add_anomaly, add_usefulness
 from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
+from medgan.hosting import TITLE
 from medgan.modalities import MODALITIES
 
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
@@ -108,6 +109,10 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     sub.add_argument("--faults", default="", help="card: what is wrong with the images, in a sentence or two")
     sub.add_argument("--note", default="", help="card: a sentence on the training images and their licence")
+
+    sub = command("space", "build the folder of a Docker Space, which is the dashboard on the Hub")
+    sub.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
+    sub.add_argument("--title", default=TITLE, help="what the Space is called (default %(default)s)")
     return parser
 
 

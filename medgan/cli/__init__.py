@@ -15,6 +15,7 @@ from medgan.cli.data import inspect, prepare
 from medgan.cli.judging import evaluate
 from medgan.cli.models import models
 from medgan.cli.runs import runs
+from medgan.cli.space import space
 from medgan.cli.studies import anomaly, study_usefulness
 from medgan.cli.work import generate, train
 from medgan.errors import Interrupted, MedGANError
@@ -57,4 +58,5 @@ COMMANDS = {
     "study-usefulness": study_usefulness,
     "anomaly": anomaly,
     "models": models,
+    "space": space,
 }
