@@ -17,6 +17,9 @@ from medgan.modalities import MODALITIES
 
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 
+HERE = "here"
+ENGINES = (HERE, "slurm")
+
 Command = Callable[[argparse.Namespace], Any]
 
 
@@ -140,6 +143,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
     add("--devices", type=int, metavar="N", help="GPUs (or processes on the CPU) that train it together")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
+    add("--on", choices=ENGINES, default=HERE, help="where: here (default), or as a job of a SLURM cluster")
+    add("--hours", type=float, help="elsewhere: the longest one job may take (default 12)")
+    add("--partition", metavar="NAME", help="slurm: the part of the cluster")
+    add(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="slurm: an option of sbatch, such as account=NAME or cpus_per_task=8; may be repeated",
+    )
     add(
         "--estimate",
         action="store_true",
