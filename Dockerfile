@@ -25,7 +25,8 @@ ENV HOME=/home/user \
     STREAMLIT_SERVER_ADDRESS=0.0.0.0 \
     STREAMLIT_SERVER_PORT=7860 \
     STREAMLIT_SERVER_HEADLESS=true \
-    STREAMLIT_SERVER_FILE_WATCHER_TYPE=none
+    STREAMLIT_SERVER_FILE_WATCHER_TYPE=none \
+    STREAMLIT_CLIENT_SHOW_ERROR_DETAILS=type
 # A Space is shown inside of another page, where the browser keeps back the cookie that uploads are checked
 # with. Where the container is opened directly, turn it on: -e STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=true
 ENV STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false

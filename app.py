@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from medgan.ui.routes import ROUTES
 from medgan.ui.warmup import lifespan
 
-app = st.App("medgan/ui/main.py", lifespan=lifespan)
+app = st.App("medgan/ui/main.py", lifespan=lifespan, routes=ROUTES)

@@ -40,8 +40,7 @@ def distances(model: str, dataset: str, features: str, count: int) -> dict[str, 
 
     from medgan.data.dataset import Dataset
     from medgan.data.split import TEST, TRAIN
-    from medgan.evaluation.encoded import turned
-    from medgan.metrics.copies import contrast_free, copies
+    from medgan.metrics.copies import contrast_free, copies, turned
     from medgan.metrics.features import pixels
 
     data = Dataset(dataset)

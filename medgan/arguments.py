@@ -77,10 +77,7 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub.add_argument("run", nargs="?", metavar="RUN", help="a run folder, or a name in the workspace")
 
     sub = command("generate", "generate images by seed")
-    _add_model(sub)
-    sub.add_argument("--seeds", default="0-63", help="for example 0-63 or 3,17,100-199 (default 0-63)")
-    sub.add_argument("--class", dest="label", help="of a class-conditional model: images of this class alone")
-    sub.add_argument("--out", required=True, help="a new folder, or a file that ends in .zip")
+    _add_generation(sub)
 
     sub = command("evaluate", "judge a model, or a folder of images, against held-out images")
     _add_evaluation(sub)
@@ -90,6 +87,9 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
 
     sub = command("anomaly", "see whether a model of normal images finds those that are not")
     add_anomaly(sub)
+
+    sub = command("push", "put a model, or an export of images, on the Hugging Face Hub (private by default)")
+    _add_push(sub)
 
     sub = command("models", "list models, pull one from the Hub, or pack one to hand on")
     sub.add_argument("action", nargs="?", default="list", choices=("list", "pull", "pack", "card"))
@@ -185,6 +185,50 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="REPORT.json", help="where the report goes")
     add("--html", type=Path, metavar="REPORT.html", help="the same as one page with the pictures")
     add("--record", type=Path, help=argparse.SUPPRESS)  # status and pictures for the dashboard
+
+
+def _add_generation(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seeds", default="0-63", help="for example 0-63 or 3,17,100-199 (default 0-63)")
+    which.add_argument("--count", type=int, metavar="N", help="seeds 0 to N - 1")
+    which.add_argument("--classes", metavar="CLASS=N,CLASS=N", help="so many images of each class")
+    which.add_argument(
+        "--fill",
+        metavar="DATASET",
+        help="what each class of this set lacks to its largest",
+    )
+    add = parser.add_argument
+    add("--class", dest="label", help="of a class-conditional model: images of this class alone")
+    add(
+        "--truncation",
+        type=float,
+        default=1.0,
+        help="below 1: more usual, less varied images (default 1)",
+    )
+    add(
+        "--dataset",
+        metavar="DATASET",
+        help="what the model was trained on, to check for copies (default: looked for in the workspace)",
+    )
+    add("--no-gate", action="store_true", help="let copies and repeats through; README and manifest say so")
+    add("--form", choices=("png", "parquet", "dicom"), default="png", help="default png")
+    add("--licence", default="", help="of the images, for example cc-by-4.0")
+    add("--out", required=True, help="a new folder, or a file that ends in .zip; goes on where it stopped")
+    add("--record", type=Path, help=argparse.SUPPRESS)  # status for the dashboard
+
+
+def _add_push(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", help="a MODEL, or the folder of an export")
+    add("repo", help="owner/name")
+    add("--licence", default="", help="under which it goes out, as the Hub names it: mit, cc-by-4.0, …")
+    add("--public", action="store_true", help="for everybody to see")
+    add("--report", action="append", default=[], help="an evaluation for the card; may be repeated")
+    add("--note", default="", help="a sentence on the training images and their licence")
+    add("--faults", default="", help="what is wrong with its images")
+    add("--override", default="", metavar="WORDS", help="why it goes out in spite of a failed check")
+    add("--yes", action="store_true", help="do not ask")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -27,14 +27,22 @@ def aside(path: Path, *, new: bool = False) -> Iterator[Path]:
     temporary = beside(path)
     try:
         yield temporary
-        _sync(temporary)
         if new:
+            _sync(temporary)
             os.rename(temporary, path)  # fails where there is a folder with something in it
+            _sync_entry(path.parent)
         else:
-            _swap(temporary, path)
-        _sync_entry(path.parent)
+            into_place(temporary, path)
     finally:
         _remove(temporary)
+
+
+def into_place(temporary: Path, path: Path) -> None:
+    """Sync a file or folder that lies beside `path`, and let it take the place of that."""
+    path = path.absolute()
+    _sync(temporary)
+    _swap(temporary, path)
+    _sync_entry(path.parent)
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from medgan.errors import ConfigError
+from medgan.files import write_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = (
@@ -25,8 +26,11 @@ PORT = 7860
 """Where a Space looks for the dashboard, and the container answers."""
 
 TITLE = "MedGAN"
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*-????????", "secrets.toml", ".DS_Store")
-"""Caches, what a writer left aside, and secrets, which belong into the Space's settings."""
+LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", ".*-????????", "secrets.toml", ".DS_Store", "discriminator.safetensors"
+)
+"""Caches, what a writer left aside, secrets (they belong into the Space's settings), and discriminators,
+which may tell who was trained on; the dashboard can do without."""
 
 LARGE = ("*.safetensors", "*.png")
 """What the Hub wants as LFS when it comes with git; `hf upload` sees to it by itself."""
@@ -54,16 +58,19 @@ def build_space(out: Path, *, title: str = TITLE) -> list[str]:
         raise ConfigError(f"{missing[0]} is not beside this MedGAN; run it in a clone of the repository.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty; choose a new folder for the Space.")
-    out.mkdir(parents=True, exist_ok=True)
+    write_folder(out, lambda folder: _fill(folder, title))
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+
+
+def _fill(folder: Path, title: str) -> None:
     for part in PARTS:
         if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, out / part, ignore=LEFT_OUT)
+            shutil.copytree(ROOT / part, folder / part, ignore=LEFT_OUT)
         else:
-            shutil.copyfile(ROOT / part, out / part)
-    (out / "README.md").write_text(front_matter(title) + f"\n# {title}\n\n{WORDS}", "utf-8")
+            shutil.copyfile(ROOT / part, folder / part)
+    (folder / "README.md").write_text(f"{front_matter(title)}\n# {title}\n\n{WORDS}", "utf-8")
     attributes = "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name in LARGE)
-    (out / ".gitattributes").write_text(attributes, "utf-8")
-    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    (folder / ".gitattributes").write_text(attributes, "utf-8")
 
 
 def front_matter(title: str) -> str:

@@ -1,11 +1,13 @@
-"""Models: what there is, and pulling more from the Hub."""
+"""Models: what there is, pulling more from the Hub, and putting one there."""
 
 import streamlit as st
 
-from medgan.ui import models
+from medgan.ui import models, push
 from medgan.ui.components import heading
 
 heading("Models", "What ships with MedGAN, what was trained here, and what you pulled from the Hub.")
 models.shelves()
 st.subheader("Pull from the Hub")
 models.pull_form()
+st.subheader("Push to the Hub")
+push.push_form()

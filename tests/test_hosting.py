@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.error
 import urllib.request
 import venv
 from collections.abc import Iterator
@@ -55,7 +56,15 @@ def test_caches_secrets_and_workspaces_stay_at_home(
     assert "--private" in said
     found = {path.name for path in (tmp_path / "out").rglob("*")}
     assert {"app.py", "home.py", "samples.png", "config.toml", ".dockerignore", "Dockerfile"} <= found
-    assert not found & {"__pycache__", "secrets.toml", "workspace", "tests", ".git", ".venv"}
+    assert not found & {
+        "discriminator.safetensors",
+        "__pycache__",
+        "secrets.toml",
+        "workspace",
+        "tests",
+        ".git",
+        ".venv",
+    }
 
 
 def test_a_folder_with_something_in_it_is_refused(context: Path, tmp_path: Path) -> None:
@@ -95,6 +104,7 @@ def test_what_is_copied_is_in_the_context_and_not_ignored(context: Path) -> None
         ".git/config",
         ".venv/bin/python",
         ".streamlit/secrets.toml",
+        "checkpoints/isic/discriminator.safetensors",
     ):
         assert ignored(secret, rules), secret
     assert not ignored("medgan/ui/home.py", rules)
@@ -136,6 +146,8 @@ def test_the_steps_of_the_dockerfile_show_samples_without_a_network(context: Pat
         url = _first_image(port)
         shown = _get(port, url)
         seconds = time.monotonic() - started
+        with pytest.raises(urllib.error.HTTPError, match="404"):  # our own routes are there
+            _get(port, "/exports/none.zip")
     assert shown in [path.read_bytes() for path in folder.glob("checkpoints/*/samples.png")]
     assert sorted(folder.rglob("*")) == files, "the user may not write there"
     assert (home / "workspace").is_dir()

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 
 from medgan.arguments import build_parser, joined
 from medgan.cli.data import inspect, prepare
+from medgan.cli.generating import generate
 from medgan.cli.judging import evaluate
 from medgan.cli.models import models
+from medgan.cli.publishing import push
 from medgan.cli.runs import runs
 from medgan.cli.space import space
 from medgan.cli.studies import anomaly, study_usefulness
-from medgan.cli.work import generate, train
+from medgan.cli.work import train
 from medgan.errors import Interrupted, MedGANError
 from medgan.terminal import say
 
@@ -54,6 +56,7 @@ COMMANDS = {
     "train": train,
     "runs": runs,
     "generate": generate,
+    "push": push,
     "evaluate": evaluate,
     "study-usefulness": study_usefulness,
     "anomaly": anomaly,

@@ -1,4 +1,4 @@
-"""Train and generate."""
+"""Train."""
 
 from __future__ import annotations
 
@@ -203,32 +203,3 @@ def _estimate(options: argparse.Namespace) -> dict[str, Any]:
     found = estimate(_request(options))
     say(found.words())
     return found.to_json()
-
-
-def generate(options: argparse.Namespace) -> dict[str, Any]:
-    """Generate images by seed into a folder or ZIP."""
-    from medgan.generation.export import export, only_class, parse_seeds
-    from medgan.generation.sampling import OfClass
-    from medgan.runs.checkpoint import load_generator
-    from medgan.runs.info import model_sha256
-
-    seeds = parse_seeds(options.seeds)
-    folder = model_folder(options.model)
-    generator, info = load_generator(folder)
-    label = options.label or only_class(info.about)
-    if options.label and options.label != only_class(info.about):
-        generator = OfClass(generator, options.label)
-    sha256 = model_sha256(folder)
-    name = str(info.about.get("name") or folder.name)
-    with Bar("image") as bar:
-        out = export(
-            generator,
-            seeds,
-            Path(options.out),
-            model=name,
-            sha256=sha256,
-            label=label,
-            progress=bar.update,
-        )
-    say(f"{len(seeds)} images of {name} in {out}")
-    return {"out": str(out), "images": len(seeds), "model": name, "model_sha256": sha256}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,17 +90,6 @@ def without_contrast(features: Features) -> Features:
             for name in ("generated", "train", "heldout", "noise", "blurred")
         ),
     )
-
-
-def turned(pixels: np.ndarray, channels: int = 3) -> Iterator[np.ndarray]:
-    """Features of medgan.metrics.features.pixels `(n, channels * S * S)` of the same images in the eight ways
-    of `medgan.metrics.copies.TURNS`. Resizing does not mind turns, so the turned images need not be made."""
-    n = len(pixels)
-    side = round((pixels.shape[1] / channels) ** 0.5)
-    planes = pixels.reshape(n, channels, side, side)
-    for flipped in (planes, planes[:, :, :, ::-1]):
-        for quarter in range(4):
-            yield np.rot90(flipped, quarter, axes=(2, 3)).reshape(n, -1)
 
 
 def _blockwise(values: np.ndarray) -> np.ndarray:

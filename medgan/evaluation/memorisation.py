@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from medgan.evaluation.case import Case
-from medgan.evaluation.encoded import Features, turned
+from medgan.evaluation.encoded import Features
 from medgan.evaluation.figures import Basis, Figure, Found, absent, attempt, figure
 from medgan.evaluation.kinds import REPEATS_FAIL
 from medgan.evaluation.membership import discriminator_scores
 from medgan.evaluation.pictures import CLOSEST
 from medgan.metrics.authenticity import authenticity, ct, membership_auc
-from medgan.metrics.copies import Pair, copies, repeats
+from medgan.metrics.copies import Pair, copies, repeats, turned
 from medgan.metrics.neighbours import nearest_ratio
 
 

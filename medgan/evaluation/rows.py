@@ -127,7 +127,7 @@ def _lpips_values(
     network: lpips_net.Lpips, comparisons: Sequence[Comparison], real: Tensor, watch: Watch
 ) -> None:
     """Held-out images in blocks that fit into memory; within one, each image is embedded once."""
-    blocks = _blocks(comparisons, real, network.block_size(real[:1]))
+    blocks = _blocks(comparisons, real, max(1, network.block_size(real[:1]) // 4))
     images = sum(len(np.unique(pairs.fake)) for _, jobs in blocks for _, pairs in jobs)
     advance = watch.counter("LPIPS", len(real) + images)
     for comparison in comparisons:

@@ -1,59 +1,138 @@
-"""Generated images as a folder or a ZIP: `images/seed-000017.png` and `manifest.csv`.
+"""Generated images that leave: as a folder, a ZIP or Parquet, checked by the release gate if there is one.
 
-Images are written as they are made, so that the count is bounded by the disk and not by the memory,
-under a temporary name that becomes the real one when everything is there.
+    images/CLASS/seed-000017.png   (images/seed-000017.png where the model knows no class)
+    metadata.csv                   a row an image
+    README.md, LICENSE             what they are, how they were checked, what they must not be used for
+    export.json                    settings and counts
+
+Images are written as they are made, beside a journal of all seeds that were tried, in a folder next to the
+place that was named; the same command goes on with it after an interruption.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-import zipfile
+import os
+import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import chain, count, islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from torch import nn
 
 from medgan.errors import DataError
-from medgan.files import aside
-from medgan.generation.sampling import classes_of, sample_batches
+from medgan.files import beside, into_place, write_json
+from medgan.generation.dicom import Source, dicom
+from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
+from medgan.generation.journal import Journal
+from medgan.generation.packing import METADATA, to_parquet, zipped
+from medgan.generation.sampling import BATCH, MAX_SEED, OfClass, class_names, classes_of, sample
+from medgan.generation.words import licence_text, readme
 from medgan.images import png
+from medgan.workspace import safe_name
 
-COLUMNS = ("file", "seed", "class", "model", "model_sha256")
-Write = Callable[[str, bytes], None]
+COLUMNS = ("file_name", "seed", "label", "truncation", "nearest_train", "gate", "model", "model_sha256")
+RECORD = "export.json"
+EXPORT = ("images", "data", METADATA, "README.md", "LICENSE", RECORD)
+"""All that an export may hold."""
+PNG, PARQUET, DICOM = FORMS = ("png", "parquet", "dicom")
+TRIED, FEWEST = 500, 0.05
+"""After so many seeds of a class an export ends where a smaller share than this has passed."""
+AHEAD = 4
+"""Batches whose files may still be on the way to the disk."""
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images of one class ("" for whatever each seed draws): first these seeds, then, for each that the gate
+    keeps back, one of those that follow the largest."""
+
+    seeds: Sequence[int]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The model: its name, the sha256 of its weights, and what `config.json` says about it."""
+
+    name: str
+    sha256: str
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images leave. `form` is one of `FORMS`; `licence` an SPDX name, or "" where nobody chose one;
+    `unchecked` says why there is no gate, where there is none."""
+
+    truncation: float = 1.0
+    form: str = PNG
+    licence: str = ""
+    unchecked: str = "The check was switched off."
+
+
+@dataclass
+class Summary:
+    """How many images were wanted, released, and kept back as copies or repeats; `unchecked` says why none
+    was checked, where none was."""
+
+    wanted: int
+    released: int = 0
+    copies: int = 0
+    repeats: int = 0
+    unchecked: str = ""
+
+    def add(self, verdict: str) -> None:
+        """Count one more seed."""
+        self.copies += verdict == COPY
+        self.repeats += verdict == REPEAT
+        self.released += verdict in (PASSED, UNCHECKED)
+
+    def sentence(self) -> str:
+        """What the gate found, in words."""
+        if self.unchecked:
+            return f"None of the {self.released:,} images was checked. {self.unchecked}"
+        kept = self.copies + self.repeats
+        return (
+            f"{self.released:,} images passed the check. {kept:,} others were kept back and replaced: "
+            f"{self.copies:,} like a training image, {self.repeats:,} like another generated one."
+        )
 
 
 def export(
     generator: nn.Module,
-    seeds: Sequence[int],
+    parts: Sequence[Part],
     out: Path,
     *,
-    model: str,
-    sha256: str,
-    label: str = "",
-    progress: Callable[[int, int], None] | None = None,
-) -> Path:
-    """Write the images of `seeds` to `out` (a new folder, or a file that ends in `.zip`).
+    origin: Origin,
+    settings: Settings | None = None,
+    gate: Gate | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> Summary:
+    """Write the images of `parts` to `out` (a new folder, or a file that ends in `.zip`).
 
-    `label` is the class of all of them in the manifest; without it, each has the class that its seed draws,
-    or none where the model tells none apart. The same arguments give the same bytes. DataError if there are
-    no seeds, or there is something at `out` already.
+    The same arguments give the same bytes, interrupted or not. DataError if there are no seeds, if there is
+    something at `out` already, if an export to it was begun with other arguments, or if hardly any image
+    passes the gate.
     """
-    if not seeds:
-        raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
-    if out.is_file():
-        raise DataError(f"{out} exists already; choose another name.")
-    opened = _zip_writer(out) if out.suffix.lower() == ".zip" else _folder_writer(out)
-    with opened as write:
-        rows = []
-        for seed, own, data in _pngs(generator, seeds):
-            rows.append((f"images/seed-{seed:06d}.png", seed, label or own, model, sha256))
-            write(rows[-1][0], data)
-            if progress:
-                progress(len(rows), len(seeds))
-        write("manifest.csv", _csv(rows))
-    return out
+    settings = settings or Settings()
+    _check(parts, out, settings)
+    journal = Journal(out, _identity(parts, origin, settings, gate))
+    summary = Summary(sum(len(part.seeds) for part in parts), unchecked="" if gate else settings.unchecked)
+    for entry in journal.tried:
+        summary.add(entry["gate"])
+    with closing(journal):
+        for k, part in enumerate(parts):
+            _make(_of(generator, part.label), k, part, origin, settings, gate, journal, summary, progress)
+    _finish(journal, out, origin, settings, summary, progress)
+    return summary
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -77,37 +156,157 @@ def only_class(about: dict[str, object]) -> str:
     return str(classes[0]) if len(classes) == 1 else ""
 
 
-def _pngs(generator: nn.Module, seeds: Sequence[int]) -> Iterator[tuple[int, str, bytes]]:
-    """Seed, class and PNG of each image."""
-    done = 0
-    for batch in sample_batches(generator, seeds):
-        mine = seeds[done : done + len(batch)]
-        for seed, label, image in zip(mine, classes_of(generator, mine), batch, strict=True):
-            yield seed, label, png(image)
-        done += len(batch)
-
-
-@contextmanager
-def _zip_writer(out: Path) -> Iterator[Write]:
-    with aside(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        # A fixed date, so that the same images make the same file; PNG is compressed already.
-        yield lambda name, data: archive.writestr(zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0)), data)
-
-
-@contextmanager
-def _folder_writer(out: Path) -> Iterator[Write]:
+def _check(parts: Sequence[Part], out: Path, settings: Settings) -> None:
+    if not any(len(part.seeds) for part in parts):
+        raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
+    if settings.form not in FORMS:
+        raise DataError(f"There is no form {settings.form!r}; valid are: {', '.join(FORMS)}.")
+    if out.is_file():
+        raise DataError(f"{out} exists already; choose another name.")
     if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} exists and is not empty; choose another folder.")
-    with aside(out) as temporary:
-        (temporary / "images").mkdir(parents=True)
-
-        def write(name: str, data: bytes) -> None:
-            (temporary / name).write_bytes(data)
-
-        yield write
 
 
-def _csv(rows: Sequence[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    return text.getvalue().encode()
+def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: Gate | None) -> dict[str, Any]:
+    """What an interrupted export is known by."""
+    wanted = [[part.label, len(part.seeds), list(islice(part.seeds, 3)), max(part.seeds)] for part in parts]
+    return {
+        "model_sha256": origin.sha256,
+        "parts": wanted,
+        "gate": gate.memory if gate else 0,
+        "columns": list(COLUMNS),
+        **asdict(settings),
+    }
+
+
+def _of(generator: nn.Module, label: str) -> nn.Module:
+    """The generator of one class where it tells classes apart; any other makes what it makes."""
+    return OfClass(generator, label) if label and class_names(generator) else generator
+
+
+def _make(
+    generator: nn.Module,
+    number: int,
+    part: Part,
+    origin: Origin,
+    settings: Settings,
+    gate: Gate | None,
+    journal: Journal,
+    summary: Summary,
+    progress: Progress,
+) -> None:
+    """Everything of one part that is not there yet."""
+    before = [entry for entry in journal.tried if entry["part"] == number]
+    passed = [entry["seed"] for entry in before if entry["gate"] in (PASSED, UNCHECKED)]
+    if gate:
+        gate.forget()
+        if passed:
+            gate.remember(sample(generator, passed[-gate.memory :], settings.truncation))
+    left, tried, done = len(part.seeds) - len(passed), len(before), {entry["seed"] for entry in before}
+    seeds = (seed for seed in _in_order(part.seeds) if seed not in done)
+    with ThreadPoolExecutor(2) as pool:
+        writing: deque[tuple[list[Future[None]], list[dict[str, Any]]]] = deque()
+        while left:
+            batch = list(islice(seeds, BATCH))
+            if not batch:
+                raise DataError("There are no more seeds to try.")
+            images = sample(generator, batch, settings.truncation)
+            labels = [part.label or own for own in classes_of(generator, batch)]
+            judged = gate.judge(images) if gate else [Judgement(UNCHECKED, float("nan"), -1)] * len(batch)
+            entries, files = [], []
+            for seed, image, label, judgement in zip(batch, images, labels, judged, strict=True):
+                if not left:
+                    break
+                entries.append(_entry(number, seed, label, judgement))
+                summary.add(judgement.verdict)
+                if judgement.verdict in (PASSED, UNCHECKED):
+                    left -= 1
+                    path = journal.folder / _place(seed, label, settings.form)
+                    files.append(pool.submit(_write, path, image, seed, label, origin, settings))
+            tried += len(entries)
+            writing.append((files, entries))
+            while len(writing) > (AHEAD if left else 0):
+                written, noted = writing.popleft()
+                for one in written:
+                    one.result()
+                journal.note(noted)
+            progress("Image", summary.released, summary.wanted)
+            _give_up_on_few(len(part.seeds) - left, tried, part.label, journal)
+
+
+def _in_order(seeds: Sequence[int]) -> Iterator[int]:
+    following = count(max(seeds) + 1) if len(seeds) else iter(())
+    return (seed for seed in chain(seeds, following) if seed <= MAX_SEED)
+
+
+def _entry(part: int, seed: int, label: str, judgement: Judgement) -> dict[str, Any]:
+    near = None if np.isnan(judgement.distance) else round(judgement.distance, 4)
+    return {"part": part, "seed": seed, "label": label, "near": near, "gate": judgement.verdict}
+
+
+def _place(seed: int, label: str, form: str) -> str:
+    """Where an image lies in the folder. A class is a folder of its own, as ImageFolder reads them."""
+    kind = "dcm" if form == DICOM else "png"
+    folder = f"images/{safe_name(label)}" if label else "images"
+    return f"{folder}/seed-{seed:06d}.{kind}"
+
+
+def _write(path: Path, image: np.ndarray, seed: int, label: str, origin: Origin, settings: Settings) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if settings.form == DICOM:
+        source = Source(origin.name, origin.sha256, label, settings.truncation)
+        path.write_bytes(dicom(image, seed, source))
+    else:
+        path.write_bytes(png(image))
+
+
+def _give_up_on_few(passed: int, tried: int, label: str, journal: Journal) -> None:
+    if tried < TRIED or passed >= FEWEST * tried:
+        return
+    journal.close()
+    shutil.rmtree(journal.folder, ignore_errors=True)
+    what = f" of class {label}" if label else ""
+    raise DataError(
+        f"Only {passed:,} of {tried:,} images{what} passed the check: the model repeats itself or its "
+        "training images. Train it longer, on more images or with more variety, or switch the check off "
+        "(--no-gate)."
+    )
+
+
+def _finish(
+    journal: Journal,
+    out: Path,
+    origin: Origin,
+    settings: Settings,
+    summary: Summary,
+    progress: Progress,
+) -> None:
+    folder = journal.folder
+    released = [entry for entry in journal.tried if entry["gate"] in (PASSED, UNCHECKED)]
+    with (folder / METADATA).open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for entry in released:
+            near = "" if entry["near"] is None else entry["near"]
+            place = _place(entry["seed"], entry["label"], settings.form)
+            more = (settings.truncation, near, entry["gate"], origin.name, origin.sha256)
+            rows.writerow((place, entry["seed"], entry["label"], *more))
+    labels = sorted({entry["label"] for entry in released} - {""})
+    text = readme(origin.name, origin.sha256, origin.about, asdict(settings), summary.sentence(), labels)
+    (folder / "README.md").write_text(text, "utf-8")
+    record = {"format": 1, "model_sha256": origin.sha256, **asdict(settings), **asdict(summary)}
+    write_json(folder / RECORD, record)
+    (folder / "LICENSE").write_text(licence_text(settings.licence, origin.name), "utf-8")
+    if settings.form == PARQUET:
+        to_parquet(folder, lambda done, total: progress("Parquet", done, total))
+    journal.path.unlink()
+    if out.suffix.lower() != ".zip":
+        into_place(folder, out)
+        return
+    packed = beside(out.absolute())
+    try:
+        zipped(folder, packed, lambda done, total: progress("ZIP", done, total))
+        os.replace(packed, out)
+    finally:
+        packed.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -74,31 +74,36 @@ def classes_of(generator: nn.Module, seeds: Sequence[int]) -> list[str]:
     return [names[k] for k in labels_of(seeds, generator.classes).tolist()]  # type: ignore[arg-type]
 
 
-def inputs_of(generator: nn.Module, seeds: Sequence[int]) -> tuple[Tensor, ...]:
+def inputs_of(generator: nn.Module, seeds: Sequence[int], truncation: float = 1.0) -> tuple[Tensor, ...]:
     """What `generator` takes to make the images of `seeds`: latents, and labels where it tells classes apart;
-    on its device."""
+    on its device. `truncation` in (0, 1] draws the latents towards 0 by that factor: images are more usual
+    and less varied. ConfigError for any other."""
+    if not 0 < truncation <= 1:
+        raise ConfigError(f"The truncation is {truncation}; it must be above 0 and at most 1.")
     device = next(generator.parameters()).device
-    latents = latents_of(seeds, int(generator.latent)).to(device)  # type: ignore[arg-type]
+    latents = truncation * latents_of(seeds, int(generator.latent)).to(device)  # type: ignore[arg-type]
     classes: Sequence[tuple[str, int]] = getattr(generator, "classes", ())
     return (latents, labels_of(seeds, classes).to(device)) if classes else (latents,)
 
 
-def sample(generator: nn.Module, seeds: Sequence[int]) -> np.ndarray:
+def sample(generator: nn.Module, seeds: Sequence[int], truncation: float = 1.0) -> np.ndarray:
     """Images of `seeds`, uint8 `(len(seeds), H, W, C)`. `generator` is in eval mode. ConfigError if there
-    are no seeds."""
+    are no seeds, or for a truncation outside (0, 1]."""
     if not len(seeds):
         raise ConfigError("No seeds given; name at least one.")
-    batches = list(sample_batches(generator, seeds))
+    batches = list(sample_batches(generator, seeds, truncation))
     return np.concatenate(batches)
 
 
 @torch.inference_mode()
-def sample_batches(generator: nn.Module, seeds: Sequence[int]) -> Iterator[np.ndarray]:
+def sample_batches(
+    generator: nn.Module, seeds: Sequence[int], truncation: float = 1.0
+) -> Iterator[np.ndarray]:
     """As `sample`, `BATCH` images at a time, for counts that do not fit into memory."""
     for start in range(0, len(seeds), BATCH):
         chunk = list(seeds[start : start + BATCH])
         filled = chunk + [chunk[-1]] * (BATCH - len(chunk))
-        yield to_uint8(generator(*inputs_of(generator, filled)))[: len(chunk)]
+        yield to_uint8(generator(*inputs_of(generator, filled, truncation)))[: len(chunk)]
 
 
 @torch.no_grad()

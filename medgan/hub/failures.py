@@ -7,7 +7,7 @@ such texts can hold addresses with passwords, or the token.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
@@ -16,14 +16,15 @@ AGAIN = "Try again in a few minutes."
 
 @dataclass(frozen=True)
 class Target:
-    """What is being pulled from where; `revision` is what the user asked for, `kind` what is in it, and
-    `variable` the environment's name for `endpoint`."""
+    """What is being pulled from where, or pushed; `revision` is what the user asked for, `kind` what is in
+    it, `variable` the environment's name for `endpoint`, and `token` one that was typed."""
 
     repo: str
     revision: str | None
     endpoint: str
     kind: str = "model"
     variable: str = "HF_ENDPOINT"
+    token: str = field(default="", repr=False)
 
     @property
     def host(self) -> str:

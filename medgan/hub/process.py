@@ -96,7 +96,7 @@ def _next(lines: Lines, until: float, target: Target, watch: Watch) -> dict[str,
         except queue.Empty:
             continue
         if isinstance(line, int):
-            raise HubError(f"The download ended unexpectedly (exit code {line}); the log says why.")
+            raise HubError(f"The transfer ended unexpectedly (exit code {line}); the log says why.")
         if "failed" in line:
             raise HubError(str(line["failed"]))
         return line
@@ -121,7 +121,7 @@ def _too_late(target: Target, limit: float, done: int, total: int, stalled: bool
 def _child(module: str, request: dict[str, Any], target: Target) -> Iterator[Lines]:
     """The process; it is ended on leaving, whatever it is doing."""
     known = asdict(target)
-    del known["endpoint"]  # goes through the environment
+    del known["endpoint"], known["token"]  # they go through the environment
     lines: Lines = queue.Queue()
     with subprocess.Popen(
         [sys.executable, "-P", "-m", module, json.dumps(request | {"target": known})],
@@ -156,6 +156,7 @@ def _read(process: subprocess.Popen[str], lines: Lines) -> None:
 def _environment(target: Target) -> dict[str, str]:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    typed = {"HF_TOKEN": target.token} if target.token else {}
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONIOENCODING": "utf-8",
@@ -164,4 +165,5 @@ def _environment(target: Target) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_SYMLINKS_WARNING": "1",
         "HF_HUB_VERBOSITY": "error",
+        **typed,
     }

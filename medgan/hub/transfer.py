@@ -42,7 +42,7 @@ def pull(
     is true (Interrupted). Sizes, checksums and the shape of every tensor are checked before the folder
     appears. Whatever goes wrong, HubError says it in a sentence, and a copy pulled earlier stays.
     """
-    target = _target(repo, revision, endpoint)
+    target = target_of(repo, endpoint, revision=revision)
     folder = pulled_folder(target.repo, workspace)
     if _is_here(folder, target):
         return folder
@@ -62,14 +62,18 @@ def pull(
     return folder
 
 
-def _target(repo: str, revision: str | None, endpoint: str | None) -> Target:
+def target_of(
+    repo: str, endpoint: str | None, *, revision: str | None = None, kind: str = "model", token: str = ""
+) -> Target:
+    """The repository `owner/name` (or `hub:owner/name`) on the hub at `endpoint`, by default `HF_ENDPOINT`;
+    HubError for what is no such name or address."""
     name = repo_of(repo)
     if name is None:
         raise HubError(f"{repo!r} is not the name of a repository; write it as owner/name.")
     address = (endpoint or os.environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
     if not is_address(address):
         raise HubError("HF_ENDPOINT is not the address of a hub; unset it, or write it as https://server.")
-    return Target(name, revision or None, address)
+    return Target(name, revision or None, address, kind=kind, token=token.strip())
 
 
 def is_address(text: str) -> bool:

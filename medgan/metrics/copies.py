@@ -40,6 +40,22 @@ _ROWS = 512
 
 
 @dataclass(frozen=True)
+class Levels:
+    """What is usual among training images: an image nearer to one of them than `near`, and relatively nearer
+    than `relative`, is a copy of it."""
+
+    near: float
+    relative: float
+
+    def copies(self, best: np.ndarray) -> np.ndarray:
+        """Which rows are copies, `(m,)` bool; `best` `(m, n)` are the smallest distances to each training
+        image over all turns."""
+        near, relative = _nearness(best)
+        found: np.ndarray = (near < self.near) & (relative < self.relative)
+        return found
+
+
+@dataclass(frozen=True)
 class Pair:
     """Generated image number `generated`, turned as `turn` says, and its nearest training image."""
 
@@ -68,6 +84,17 @@ def turns(images: np.ndarray) -> Iterator[np.ndarray]:
     for flipped in (images, images[:, :, ::-1]):
         for quarter in range(4):
             yield np.ascontiguousarray(np.rot90(flipped, quarter, axes=(1, 2)))
+
+
+def turned(pixels: np.ndarray, channels: int = 3) -> Iterator[np.ndarray]:
+    """Features of medgan.metrics.features.pixels `(n, channels * S * S)` of the same images in the eight ways
+    of `TURNS`. Resizing does not mind turns, so the turned images need not be made."""
+    n = len(pixels)
+    side = round((pixels.shape[1] / channels) ** 0.5)
+    planes = pixels.reshape(n, channels, side, side)
+    for flipped in (planes, planes[:, :, :, ::-1]):
+        for quarter in range(4):
+            yield np.rot90(flipped, quarter, axes=(2, 3)).reshape(n, -1)
 
 
 def contrast_free(features: np.ndarray) -> np.ndarray:
@@ -99,13 +126,32 @@ def copies(
     MetricError below `SMALLEST` training images or ten others (below `FEW` say so), or where more than
     1 % of the training images have a copy in another group.
     """
+    usual = levels(train, groups)
+    found, ways = nearest_over_turns(generated, train)
+    other, _ = nearest_over_turns(heldout, train)
+    hits = []
+    for block in (found, other):
+        if len(block) < 2 * NEIGHBOURS:
+            raise MetricError(f"A share of copies needs {2 * NEIGHBOURS} images; here are {len(block)}.")
+        hits.append(usual.copies(block))
+    return Copies(
+        share=counted(hits[0], level=level),
+        heldout=counted(hits[1], level=level),
+        threshold=usual.near,
+        pairs=_closest(found, ways, hits[0], gallery),
+    )
+
+
+def levels(train: Sequence[np.ndarray], groups: Sequence[str] | np.ndarray | None = None) -> Levels:
+    """From which nearness on an image is a copy: the 1st percentile of that of each training image to those
+    of other groups. MetricError as for `copies`."""
     members = _members(groups, len(train[0]))
     if len(train[0]) < SMALLEST or len(np.unique(members)) <= NEIGHBOURS:
         raise MetricError(
             f"Copies need {SMALLEST} training images in more than {NEIGHBOURS} groups; "
             f"here are {len(train[0])} in {len(np.unique(members))}."
         )
-    usual, _ = _best(train, train)
+    usual, _ = nearest_over_turns(train, train)
     usual[members[:, None] == members] = np.inf
     near, relative = _nearness(usual)
     limits = float(np.percentile(near, PERCENTILE)), float(np.percentile(relative, PERCENTILE))
@@ -114,20 +160,7 @@ def copies(
             "More than 1 % of the training images are copies of others, so they cannot tell what a copy is; "
             "prepare the data set again with copies removed or grouped."
         )
-    found, turned = _best(generated, train)
-    other, _ = _best(heldout, train)
-    hits = []
-    for block in (found, other):
-        if len(block) < 2 * NEIGHBOURS:
-            raise MetricError(f"A share of copies needs {2 * NEIGHBOURS} images; here are {len(block)}.")
-        near, relative = _nearness(block)
-        hits.append((near < limits[0]) & (relative < limits[1]))
-    return Copies(
-        share=counted(hits[0], level=level),
-        heldout=counted(hits[1], level=level),
-        threshold=limits[0],
-        pairs=_closest(found, turned, hits[0], gallery),
-    )
+    return Levels(*limits)
 
 
 def repeats(
@@ -154,13 +187,7 @@ def repeats(
             f"Repeated images need {SMALLEST} images on each side; here are {len(generated)} generated and "
             f"{len(train)} training ones."
         )
-    members = _members(groups, len(train))
-    usual = distances(train, train)
-    usual[members[:, None] == members] = np.inf
-    near = usual.min(axis=1)
-    limit = float(np.percentile(near[np.isfinite(near)], PERCENTILE)) if np.isfinite(near).any() else 0.0
-    if limit <= 1e-5 * float(np.linalg.norm(train - train.mean(axis=0), axis=1).mean()):
-        raise MetricError("Too many training images are copies of others to tell what a near duplicate is.")
+    limit = level_of_repeats(train, groups)
     count, random = min(len(generated), len(train)), np.random.default_rng(seed)
     repeated = Subsets(len(generated))
     for _ in range(1 if len(generated) == count else ROUNDS):
@@ -175,28 +202,43 @@ def repeats(
     return share(value, moves, n=len(generated), level=level)
 
 
+def level_of_repeats(train: np.ndarray, groups: Sequence[str] | np.ndarray | None = None) -> float:
+    """The distance below which two images are near duplicates: the 1st percentile of the distances between
+    nearest training images `(n, D)` of different groups. MetricError where these repeat themselves."""
+    members = _members(groups, len(train))
+    usual = distances(train, train)
+    usual[members[:, None] == members] = np.inf
+    near = usual.min(axis=1)
+    limit = float(np.percentile(near[np.isfinite(near)], PERCENTILE)) if np.isfinite(near).any() else 0.0
+    if limit <= 1e-5 * float(np.linalg.norm(train - train.mean(axis=0), axis=1).mean()):
+        raise MetricError("Too many training images are copies of others to tell what a near duplicate is.")
+    return limit
+
+
 def _members(groups: Sequence[str] | np.ndarray | None, images: int) -> np.ndarray:
     """The number of each training image's group; each image's own without groups."""
     return np.arange(images) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
-def _best(images: Iterable[np.ndarray], train: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def nearest_over_turns(
+    images: Iterable[np.ndarray], train: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Smallest distance of each image to each training image over all turns, and which turn that was."""
-    best, turned, number = np.empty((0, 0)), np.empty((0, 0), np.int8), 0
+    best, ways, number = np.empty((0, 0)), np.empty((0, 0), np.int8), 0
     for number, features in enumerate(images, start=1):
         check_features(compared=features, train=train[0])
         if number == 1:
             best = np.full((len(features), len(train[0])), np.inf)
-            turned = np.zeros(best.shape, np.int8)
+            ways = np.zeros(best.shape, np.int8)
         for start in range(0, len(features), _ROWS):
             rows = slice(start, start + _ROWS)
             block = distances(features[rows], train[0])
             closer = block < best[rows]
             best[rows][closer] = block[closer]
-            turned[rows][closer] = number - 1
+            ways[rows][closer] = number - 1
     if number != len(train):
         raise MetricError(f"Images in {number} turns cannot be compared with images in {len(train)}.")
-    return best, turned
+    return best, ways
 
 
 def _nearness(best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -208,10 +250,10 @@ def _nearness(best: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return near, np.divide(near, yardstick, out=np.zeros(len(near)), where=yardstick > 0)
 
 
-def _closest(best: np.ndarray, turned: np.ndarray, hits: np.ndarray, gallery: int) -> tuple[Pair, ...]:
+def _closest(best: np.ndarray, ways: np.ndarray, hits: np.ndarray, gallery: int) -> tuple[Pair, ...]:
     which = best.argmin(axis=1)
     near = best[np.arange(len(best)), which]
     return tuple(
-        Pair(int(k), int(which[k]), float(near[k]), TURNS[turned[k, which[k]]], bool(hits[k]))
+        Pair(int(k), int(which[k]), float(near[k]), TURNS[ways[k, which[k]]], bool(hits[k]))
         for k in np.argsort(near, kind="stable")[:gallery]
     )

@@ -112,7 +112,8 @@ class Modulation(nn.Module):
         scale, shift = self.style(latents)[:, :, None, None].chunk(2, dim=1)
         with torch.autocast(x.device.type, enabled=False):  # as in fp32, where images are made
             noise = torch.sin(latents[:, : self.noisy].float() @ self.waves).view(-1, 1, self.side, self.side)
-        return x * (1 + scale) + shift + self.strength * noise.to(x.dtype)
+        said: Tensor = x * (1 + scale) + shift + self.strength * noise.to(x.dtype)
+        return said
 
 
 class BatchSpread(nn.Module):
@@ -123,7 +124,7 @@ class BatchSpread(nn.Module):
         """In groups of four, or over all where the batch has no whole number of them."""
         count = len(x)
         group = 4 if count % 4 == 0 else count
-        apart = x.float().unflatten(0, (group, count // group))
+        apart = x.float().reshape(group, count // group, *x.shape[1:])
         spread = (apart.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
         plane = spread.repeat(group).view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])
         return torch.cat([x, plane.to(x.dtype)], dim=1)

@@ -6,6 +6,7 @@ this registry only starts them and asks them to stop.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import subprocess
@@ -125,6 +126,30 @@ class Jobs:
             chosen += [f"--out={record.folder / 'report.json'}", f"--record={record.folder}"]
             self._start(record, ["evaluate", model, str(dataset), *chosen])
         return record
+
+    def export(self, model: str, *, name: str, options: Sequence[str]) -> Run:
+        """Start to generate images of MODEL into a ZIP; its folder in `exports` gets `status.json` and the
+        ZIP, which has the folder's name. `options` are those of `generate`, with their dashes."""
+        with self._lock:
+            record = Run(self.workspace.exports / f"{safe_name(name)}-{secrets.token_hex(6)}")
+            record.folder.mkdir(parents=True)
+            write_json(record.folder / "config.json", {"model": model, "options": list(options)})
+            self._export(record)
+        return record
+
+    def export_on(self, record: Run) -> None:
+        """Let an export go on where it stopped; nothing happens if it is at work."""
+        with self._lock:
+            if not record.status().alive:
+                self._export(record)
+
+    def _export(self, record: Run) -> None:
+        config = record.config()
+        out = record.folder / f"{record.name}.zip"
+        self._start(
+            record,
+            ["generate", config["model"], *config["options"], f"--out={out}", f"--record={record.folder}"],
+        )
 
     def study(self, dataset: Path, *, name: str, options: Mapping[str, str]) -> Run:
         """Start a study of usefulness; its folder in `studies` gets `status.json` and what the study writes.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 
 from medgan.errors import CheckpointError
 from medgan.images import png
@@ -17,9 +20,12 @@ from medgan.ui.session import workspace
 from medgan.ui.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import nn
+
+    from medgan.data.dataset import Dataset
+    from medgan.generation.nearest import Nearest, Reals
 
 KIND_WORDS = {SHIPS: "ships with MedGAN", TRAINED: "trained here", HUB: "from the Hub"}
 
@@ -58,11 +64,11 @@ def describe(entry: ModelEntry) -> str:
     return " · ".join(parts)
 
 
-def samples(entry: ModelEntry, seeds: Sequence[int], label: str = "") -> list[bytes]:
+def samples(entry: ModelEntry, seeds: Sequence[int], label: str = "", truncation: float = 1.0) -> list[bytes]:
     """PNG files of `seeds`, of one class where `label` names one. CheckpointError if the model cannot be
     loaded, ConfigError if it cannot make that class."""
     with _patience():
-        return _samples(str(entry.folder), _version(entry.folder), tuple(seeds), label)
+        return _samples(str(entry.folder), _version(entry.folder), tuple(seeds), label, truncation)
 
 
 def classes_of_seeds(entry: ModelEntry, seeds: Sequence[int], label: str = "") -> list[str]:
@@ -82,41 +88,67 @@ def _cold() -> bool:
     return "torch" not in sys.modules
 
 
-def export_zip(
-    entry: ModelEntry,
-    seeds: Sequence[int],
-    out: Path,
-    progress: Callable[[int, int], None],
-    label: str = "",
-) -> Path:
-    """Write the images of `seeds` as a ZIP, as `python -m medgan generate` does; `label` as in `samples`."""
-    from medgan.generation.export import export, only_class
-    from medgan.runs.info import model_sha256
+def walk_gif(entry: ModelEntry, seeds: Sequence[int], label: str, truncation: float) -> bytes:
+    """A GIF of the walk between the images of these seeds; of the first one's class where none is named."""
+    named = label or classes_of_seeds(entry, seeds[:1])[0]
+    with st.spinner("Walking"):
+        return _walk(str(entry.folder), _version(entry.folder), tuple(seeds), named, truncation)
 
-    generator, about = _load(str(entry.folder), _version(entry.folder))
-    return export(
-        _of(generator, label),
-        seeds,
-        out,
-        model=str(about.get("name") or entry.name),
-        sha256=model_sha256(entry.folder),
-        label=label or only_class(about),
-        progress=progress,
-    )
+
+def training_set(entry: ModelEntry) -> Dataset | None:
+    """What the model was trained on, if it is in the workspace."""
+    from medgan.generation.gate import training_set as found
+
+    return found(entry.info, workspace())
+
+
+def nearest(entry: ModelEntry, image: bytes) -> dict[str, Nearest]:
+    """The training and the held-out image most like a PNG file; nothing where they are not at hand."""
+    data = training_set(entry)
+    if data is None or (data.size, data.channels) != (entry.info.model.size, entry.info.model.channels):
+        return {}
+    with st.spinner("Comparing with the real images"):
+        return _nearest(str(data.folder), data.info["content_sha256"], image)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _nearest(folder: str, content: str, image: bytes) -> dict[str, Nearest]:
+    with Image.open(io.BytesIO(image)) as opened:
+        pixels = np.asarray(opened)
+    found: dict[str, Nearest] = _reals(folder, content).nearest(pixels.reshape(*pixels.shape[:2], -1))
+    return found
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _reals(folder: str, content: str) -> Reals:
+    from medgan.data.dataset import Dataset
+    from medgan.generation.nearest import Reals
+
+    return Reals(Dataset(folder))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _walk(folder: str, version: float, seeds: tuple[int, ...], label: str, truncation: float) -> bytes:
+    from medgan.generation.walk import gif, walk
+
+    generator, _ = _load(folder, version)
+    return gif(walk(_of(generator, label), seeds, truncation=truncation))
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def _samples(folder: str, version: float, seeds: tuple[int, ...], label: str) -> list[bytes]:
+def _samples(
+    folder: str, version: float, seeds: tuple[int, ...], label: str, truncation: float
+) -> list[bytes]:
     from medgan.generation.sampling import sample
 
     generator, _ = _load(folder, version)
-    return [png(image) for image in sample(_of(generator, label), seeds)]
+    return [png(image) for image in sample(_of(generator, label), seeds, truncation)]
 
 
 def _of(generator: nn.Module, label: str) -> nn.Module:
-    from medgan.generation.sampling import OfClass
+    from medgan.generation.sampling import OfClass, class_names
 
-    return OfClass(generator, label) if label else generator
+    return OfClass(generator, label) if label and class_names(generator) else generator
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

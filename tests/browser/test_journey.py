@@ -26,9 +26,11 @@ def test_demo_set_to_train_to_generate_to_evaluate_to_zip(server: Server, page: 
     expect(page.get_by_text("seed 0", exact=True)).to_be_visible(timeout=LONG)
     _number(page, "How many").fill("5")
     _number(page, "How many").press("Enter")
-    page.get_by_role("button", name="Make a ZIP of 5 images").click()
+    page.get_by_role("button", name="Make the ZIP").click()
+    link = page.get_by_role("link", name="Download")
+    expect(link).to_be_visible(timeout=LONG)
     with page.expect_download(timeout=LONG) as download:
-        page.get_by_role("button", name="Download").click()
+        link.click()
     download.value.save_as(tmp_path / "images.zip")
     _is_a_set_of_images(tmp_path / "images.zip", 5)
 
@@ -148,8 +150,8 @@ def _is_a_set_of_images(path: Path, count: int) -> None:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         assert len([name for name in names if name.startswith("images/")]) == count
-        header, *rows = archive.read("manifest.csv").decode().splitlines()
-        assert header == "file,seed,class,model,model_sha256"
+        header, *rows = archive.read("metadata.csv").decode().splitlines()
+        assert header == "file_name,seed,label,truncation,nearest_train,gate,model,model_sha256"
         assert len(rows) == count
-        with archive.open(names[0]) as stream:
+        with archive.open(next(n for n in names if n.endswith(".png"))) as stream:
             assert Image.open(stream).size == (128, 128)

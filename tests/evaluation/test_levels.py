@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medgan.evaluation.encoded import turned
 from medgan.evaluation.figures import Basis, absent, attempt, figure
 from medgan.evaluation.judged import Spool, is_image_folder
 from medgan.evaluation.kinds import KINDS, PARTS
 from medgan.evaluation.levels import kid_level, level, verdict
-from medgan.metrics.copies import turns
+from medgan.metrics.copies import turned, turns
 from medgan.metrics.estimate import Estimate
 from medgan.metrics.features import pixels
 from tests.evaluation.conftest import smooth_images

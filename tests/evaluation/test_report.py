@@ -18,7 +18,7 @@ from medgan.evaluation.pictures import load_pictures, save_pictures
 from medgan.evaluation.references import ROWS
 from medgan.evaluation.report import figure, load_report, save_report, text_table
 from medgan.evaluation.scorecard import Scorecard, Settings, judge_folder, judge_model
-from medgan.generation.export import export
+from medgan.generation.export import Origin, Part, export
 from medgan.metrics import diversity, lpips_net
 from medgan.metrics.weights import Source
 from medgan.models.build import build_discriminator
@@ -160,7 +160,7 @@ def test_pictures_survive_the_way_to_disk_and_back(model: Path, tmp_path: Path) 
 def test_the_images_that_a_model_exported_are_judged_as_the_model_is(model: Path, tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "set", n=60, test=30)
     generator, _ = load_generator(model)
-    export(generator, range(COUNT), tmp_path / "images.zip", model="tiny", sha256="0" * 64)
+    export(generator, [Part(range(COUNT))], tmp_path / "images.zip", origin=Origin("tiny", "0" * 64))
     folder = judge_folder(tmp_path / "images.zip", dataset, settings()).report
     own = evaluated(model, dataset)
     assert "model" not in folder

@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from medgan.config import ModelConfig
@@ -20,6 +22,7 @@ from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo
 from medgan.runs.record import FINISHED, Run, Status
+from medgan.ui.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("home", "data", "train", "generate", "evaluate", "studies", "blind_test", "models")
@@ -56,14 +59,47 @@ def test_the_seed_slider_changes_the_images_and_names_them(model: Path) -> None:
     assert _captions(app)[:2] == ["seed 41", "seed 42"]
 
 
-def test_the_zip_button_makes_a_download(workspace: Path, model: Path) -> None:
+def test_an_image_is_pinned_and_let_go(model: Path) -> None:
     app = open_page("generate")
-    app.number_input[1].set_value(3).run()
+    app.button(key="pin-2").click().run()
+    app.button(key="pin-5").click().run()
+    assert not app.exception
+    assert [b.key for b in app.button if b.key.startswith("unpin-")] == ["unpin-2", "unpin-5"]
+    app.toggle(key="walk").set_value(True).run()
+    assert not app.exception
+    assert app.get("download_button")
+    app.button(key="unpin-2").click().run()
+    assert [b.key for b in app.button if b.key.startswith("unpin-")] == ["unpin-5"]
+
+
+def made(workspace: Path) -> zipfile.ZipFile:
+    """The only export, when its process has ended."""
+    [folder] = (workspace / "exports").iterdir()
+    record = Run(folder)
+    end = time.monotonic() + 120
+    while record.status().alive and time.monotonic() < end:
+        time.sleep(0.3)
+    assert record.status().state == FINISHED, (folder / "log.txt").read_text()
+    return zipfile.ZipFile(folder / f"{folder.name}.zip")
+
+
+def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, model: Path) -> None:
+    app = open_page("generate")
+    app.number_input(key="how_many").set_value(3).run()
     app.button(key="make_zip").click().run()
     assert not app.exception
-    [path] = (workspace / "exports").iterdir()
-    with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == [*(f"images/seed-{k:06d}.png" for k in range(3)), "manifest.csv"]
+    with made(workspace) as archive:
+        names = {name.split("/")[-1] for name in archive.namelist()}
+        assert names == {f"seed-{k:06d}.png" for k in range(3)} | {"metadata.csv", "README.md", "LICENSE"}
+        assert "nobody can check" in archive.read("README.md").decode().replace("\n", " ")
+    app = open_page("generate")
+    assert not app.exception
+    assert any("None of the 3 images was checked" in m.value for m in app.markdown)
+    [name] = [folder.name for folder in (workspace / "exports").iterdir()]
+    found = TestClient(Starlette(routes=ROUTES)).get(f"/exports/{name}.zip")
+    assert found.status_code == 200 and found.content[:2] == b"PK"
+    for wrong in ("nothing", "..%2f..%2fsecret", ".hidden"):
+        assert TestClient(Starlette(routes=ROUTES)).get(f"/exports/{wrong}.zip").status_code == 404
 
 
 @pytest.fixture
@@ -97,14 +133,13 @@ def test_the_manifest_names_the_class_of_each_image(workspace: Path, conditional
     app = open_page("generate")
     app.selectbox(key="model").set_value("hub:someone/classes").run()
     app.selectbox(key="class-hub:someone/classes").set_value(label).run()
-    app.number_input[1].set_value(11).run()
+    app.number_input(key="how_many").set_value(11).run()
     app.button(key="make_zip").click().run()
     assert not app.exception
-    [path] = (workspace / "exports").iterdir()
-    with zipfile.ZipFile(path) as archive:
-        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+    with made(workspace) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("metadata.csv").decode())))
     drawn = labels_of(range(11), (("nodule", 9), ("n_o", 3))).tolist()
-    assert [row["class"] for row in rows] == [label or ("nodule", "n_o")[k] for k in drawn]
+    assert [row["label"] for row in rows] == [label or ("nodule", "n_o")[k] for k in drawn]
 
 
 def test_a_model_without_classes_asks_for_none(model: Path) -> None:

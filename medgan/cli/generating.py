@@ -1,0 +1,137 @@
+"""Generate images, check them, and write them in a form that others read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medgan.cli.models import model_folder
+from medgan.errors import DataError, MetricError
+from medgan.files import write_json
+from medgan.terminal import Bar, say
+from medgan.workspace import Workspace
+
+if TYPE_CHECKING:
+    from medgan.generation.export import Part
+    from medgan.generation.gate import Gate
+    from medgan.runs.info import ModelInfo
+
+OFF = "The check was switched off (--no-gate)."
+
+
+def generate(options: argparse.Namespace) -> dict[str, Any]:
+    """Generate images by seed into a folder or ZIP."""
+    from medgan.generation.export import Origin, Settings, export
+    from medgan.runs.checkpoint import load_generator
+    from medgan.runs.info import model_sha256
+    from medgan.runs.watched import watched
+
+    with watched(options.record) as record, Bar("") as bar:
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.label(what)
+            bar.update(done, total)
+            record.progress(what, done, total)
+
+        progress("Opening the model", 0, 1)
+        folder = model_folder(options.model)
+        generator, info = load_generator(folder)
+        gate, unchecked = _gate(options, info)
+        if unchecked and not options.no_gate:
+            say(unchecked)
+        origin = Origin(str(info.about.get("name") or folder.name), model_sha256(folder), info.about)
+        settings = Settings(options.truncation, options.form, options.licence, unchecked)
+        summary = export(
+            generator,
+            _parts(options, info),
+            Path(options.out),
+            origin=origin,
+            settings=settings,
+            gate=gate,
+            progress=progress,
+        )
+        if options.record:
+            write_json(options.record / "summary.json", {"sentence": summary.sentence()})
+    say(f"{summary.released:,} images of {origin.name} in {options.out}")
+    say(summary.sentence())
+    return {
+        "out": str(options.out),
+        "images": summary.released,
+        "model": origin.name,
+        "model_sha256": origin.sha256,
+        "checked": gate is not None,
+        "copies": summary.copies,
+        "repeats": summary.repeats,
+        "reason": unchecked,
+    }
+
+
+def _gate(options: argparse.Namespace, info: ModelInfo) -> tuple[Gate | None, str]:
+    """The gate, or None and a sentence why there is none."""
+    from medgan.data.dataset import Dataset
+    from medgan.generation.gate import OUT_OF_REACH, gate_of, training_set
+
+    if options.no_gate:
+        return None, OFF
+    if options.dataset:
+        dataset = Dataset(options.dataset)
+        _refuse_another(dataset, info)
+    else:
+        found = training_set(info, Workspace.default())
+        if found is None:
+            return None, OUT_OF_REACH
+        dataset = found
+    try:
+        return gate_of(dataset), ""
+    except MetricError as error:
+        return None, f"Its images cannot be checked. {error}"
+
+
+def _refuse_another(dataset: Any, info: ModelInfo) -> None:
+    known = (info.about.get("dataset") or {}).get("content_sha256")
+    if known and known != dataset.info["content_sha256"]:
+        raise DataError(
+            f"{dataset.name} is not the data set that the model was trained on; name that one, or leave "
+            "--dataset away."
+        )
+
+
+def _parts(options: argparse.Namespace, info: ModelInfo) -> list[Part]:
+    """Which seeds of which class."""
+    from medgan.generation.export import Part, only_class, parse_seeds
+
+    known = [name for name, _ in info.model.classes] or [only_class(info.about)]
+    counts = _counts(options)
+    if counts:
+        for label in counts:
+            if label not in known:
+                raise DataError(f"The model cannot make {label!r}; it makes {_listed(known)}.")
+        return [Part(range(count), label) for label, count in counts.items() if count]
+    if options.label and options.label not in known:
+        raise DataError(f"The model cannot make {options.label!r} on its own; it makes {_listed(known)}.")
+    seeds = range(options.count) if options.count else parse_seeds(options.seeds)
+    return [Part(seeds, options.label or only_class(info.about))]
+
+
+def _counts(options: argparse.Namespace) -> dict[str, int]:
+    """How many images of each class, where that was asked for."""
+    from medgan.data.dataset import Dataset
+    from medgan.generation.balance import lacking
+
+    if options.fill:
+        counts = lacking(Dataset(options.fill).info["classes"])
+        if not any(counts.values()):
+            raise DataError(f"The classes of {Path(options.fill).name} are balanced already.")
+        return counts
+    counts = {}
+    for item in filter(None, (options.classes or "").split(",")):
+        label, equals, number = item.rpartition("=")
+        if not equals or not number.strip().isdecimal():
+            raise DataError(f"--classes {item} cannot be read; write for example melanoma=62,nevus=10.")
+        counts[label.strip()] = int(number)
+    return counts
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(filter(None, names)) or "images of no named class"

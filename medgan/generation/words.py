@@ -1,0 +1,88 @@
+"""README and licence of an export: what the images are, how they were checked, what they are not for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+KNOWN = {
+    "cc0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "cc-by-4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "cc-by-sa-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
+    "cc-by-nc-4.0": "https://creativecommons.org/licenses/by-nc/4.0/",
+    "cc-by-nc-sa-4.0": "https://creativecommons.org/licenses/by-nc-sa/4.0/",
+    "mit": "https://opensource.org/license/mit",
+    "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+}
+"""Where the text of a licence stands, by the name that the Hub has for it."""
+NOBODY_CHOSE = "Nobody has chosen a licence for these images: ask whoever made them before you pass them on."
+
+
+def readme(
+    model: str,
+    sha256: str,
+    about: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    check: str,
+    labels: Sequence[str],
+) -> str:
+    """The text of an export's README, which is a data set card of the Hub at once. `check` says in words what
+    the release gate found; `settings` are those of the export."""
+    dataset = about.get("dataset") or {}
+    licence = settings.get("licence") or ""
+    return f"""---
+{f"license: {licence}{chr(10)}" if licence else ""}task_categories: [unconditional-image-generation]
+tags: [medical, synthetic, medgan]
+---
+# Synthetic images of {model}
+
+**None of these images shows a patient.** A generative adversarial network made them (MedGAN).
+
+- Model: {model}, sha256 `{sha256}`
+- Trained on: {dataset.get("train", "?")} images of the data set "{dataset.get("name", "?")}"
+  (content sha256 `{dataset.get("content_sha256", "?")}`)
+- Classes: {", ".join(labels) or "none"}
+- Truncation: {settings.get("truncation", 1.0):g}
+- Licence: {licence or NOBODY_CHOSE}
+
+## Were they checked?
+{check}
+
+Checked are whole images: brightness, contrast, flips and quarter turns do not hide a copy, a part of an image
+that was learned by heart would not be found. That no copy was found does not make images anonymous.
+
+## What is here
+{_layout(str(settings.get("form", "png")), bool(labels))}
+
+Columns: `seed` (the same seed of the same model gives the same image), `label`, `truncation`, `nearest_train`
+(distance to the most similar training image: 0 the same, about 1.4 as unlike as noise; empty where it was not
+checked), `gate` (passed or unchecked), `model`, `model_sha256`.
+
+## What they are for
+Research, teaching, and trying whether synthetic images help a classifier that is tested on real ones. **Not**
+for diagnosis, not as the only images that a clinical model is trained or tested on, and not to be passed off
+as real ones.
+"""
+
+
+def licence_text(licence: str, model: str) -> str:
+    """The text of the LICENSE file."""
+    if not licence:
+        return f"{NOBODY_CHOSE}\n"
+    where = KNOWN.get(licence.lower())
+    return (
+        f"Synthetic images of {model}: {licence}{f' ({where})' if where else ''}.\n\n"
+        "The terms of the images that the model was trained on may reach further than this licence does.\n"
+    )
+
+
+def _layout(form: str, classes: bool) -> str:
+    if form == "parquet":
+        return '`data/*.parquet`, read by `datasets.load_dataset("parquet", data_files="data/*.parquet")`.'
+    kind = "DICOM secondary captures, marked as synthetic" if form == "dicom" else "PNG"
+    if not classes:
+        return f"`images/seed-000017.png` and so on ({kind}), and `metadata.csv`, a row an image.".replace(
+            ".png", ".dcm" if form == "dicom" else ".png"
+        )
+    read = "" if form == "dicom" else ', read by `torchvision.datasets.ImageFolder("images")`'
+    return f"`images/CLASS/`: a folder for each class ({kind}){read}; `metadata.csv`, a row an image."

@@ -1,0 +1,180 @@
+"""Images to take along: how many of which class, in which form, checked; made by a process of its own."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+from medgan.data.dataset import Dataset
+from medgan.generation.balance import lacking
+from medgan.runs.models import ModelEntry
+from medgan.runs.record import FINISHED, STOPPED, Run, find_runs
+from medgan.ui.components import dataset_names, open_dataset, plain_errors
+from medgan.ui.follow import follow
+from medgan.ui.generate import Chosen
+from medgan.ui.jobs import delete, explained, jobs
+from medgan.ui.sampler import training_set
+from medgan.ui.session import workspace
+from medgan.ui.text import count, plain, sentence
+
+FORMS = {"png": "PNG, a folder for each class", "parquet": "Parquet, as the Hub reads it", "dicom": "DICOM"}
+LICENCES = ("", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
+MOST = 1_000_000
+RANGE, FILL = "A range of seeds", "Fill up my classes"
+CHECK_HELP = (
+    "Images that are copies of training images, or near duplicates of each other, are left out, and further "
+    "seeds take their place."
+)
+
+
+def new_export(chosen: Chosen) -> None:
+    """Everything up to Start."""
+    entry = chosen.entry
+    way = RANGE
+    if _classes(entry):
+        way = st.segmented_control(
+            "Which images", (RANGE, FILL), default=RANGE, key="export_way", required=True
+        )
+    wanted = _fill(entry) if way == FILL else _range(chosen)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        form = st.selectbox("Form", list(FORMS), format_func=FORMS.__getitem__, key="export_form", width=260)
+        licence = st.selectbox(
+            "Licence of the images",
+            LICENCES,
+            format_func=lambda name: name or "not chosen",
+            key="export_licence",
+            width=200,
+            accept_new_options=True,
+            help="It goes into LICENSE and README. What the training images allow may reach further.",
+        )
+    checked = _check(entry)
+    if not wanted:
+        return
+    options = [*wanted, f"--truncation={chosen.truncation}", f"--form={form}", f"--licence={licence or ''}"]
+    if st.button("Make the ZIP", type="primary", icon=":material/folder_zip:", key="make_zip"):
+        with plain_errors():
+            record = jobs().export(
+                entry.spec, name=entry.name, options=[*options, *([] if checked else ["--no-gate"])]
+            )
+            st.session_state["export"] = record.name
+            st.rerun()
+
+
+def exports() -> None:
+    """The chosen export (the newest by default): how far it is, or its ZIP."""
+    records = {record.name: record for record in find_runs(workspace().exports)}
+    if not records:
+        return
+    st.subheader("Exports")
+    if st.session_state.get("export") not in records:
+        st.session_state["export"] = next(iter(records))
+    record = records[st.selectbox("Export", list(records), key="export", label_visibility="collapsed")]
+    if follow(record):
+        return
+    _ended(record)
+    with st.popover("Delete", type="tertiary"):
+        if st.button("Delete this export", type="primary", key="delete_export"):
+            with plain_errors():
+                delete(record.folder)
+                st.session_state.pop("export", None)
+                st.rerun()
+
+
+def _range(chosen: Chosen) -> list[str]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first = st.number_input(
+            "First seed", 0, 2**31 - 2 * MOST, st.session_state.get("seed", 0), key="first_seed", width=160
+        )
+        many = st.number_input("How many", 1, MOST, 64, key="how_many", width=160)
+    seeds = f"--seeds={int(first)}-{int(first) + int(many) - 1}"
+    return [seeds, *([f"--class={chosen.label}"] if chosen.label else [])]
+
+
+def _fill(entry: ModelEntry) -> list[str]:
+    """How many of each class, as the data set's counts propose."""
+    names = dataset_names()
+    data = open_dataset(st.selectbox("Classes of", names, key="fill_data", width=360)) if names else None
+    if data is None:
+        st.caption("There is no data set whose classes could be filled up; make one on the Data page.")
+        return []
+    makes, proposed = _classes(entry), lacking(data.info["classes"])
+    wanted = {}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for label in makes:
+            wanted[label] = st.number_input(
+                plain(label, 30),
+                0,
+                MOST,
+                proposed.get(label, 0),
+                key=f"fill-{data.name}-{label}",
+                width=160,
+                help=_has(data, label),
+            )
+    missing = [plain(label) for label, number in proposed.items() if number and label not in makes]
+    if missing:
+        st.caption(f":orange[:material/warning:] This model does not make {', '.join(missing)}.")
+    if not sum(wanted.values()):
+        st.caption("Nothing is lacking: say how many images of a class you want.")
+        return []
+    return ["--classes=" + ",".join(f"{label}={int(number)}" for label, number in wanted.items() if number)]
+
+
+def _has(data: Dataset, label: str) -> str:
+    there = data.info["classes"].get(label, {}).get("train", 0)
+    return f"{plain(data.name)} has {count(there, 'training image')} of it."
+
+
+def _classes(entry: ModelEntry) -> list[str]:
+    """Classes that the model can be asked for, its only one included."""
+    told_apart = [name for name, _ in entry.info.model.classes]
+    trained_on = list((entry.info.about.get("dataset") or {}).get("classes", ()))
+    return told_apart or (trained_on if len(trained_on) == 1 else [])
+
+
+def _check(entry: ModelEntry) -> bool:
+    if training_set(entry) is None:
+        st.caption(
+            ":orange[:material/warning:] Nobody can check here whether images are copies: the data set that "
+            "this model was trained on is not in this workspace. The ZIP says so."
+        )
+        return True  # the command line finds the same, and says it in the ZIP
+    checked = st.toggle("Keep copies and repeats back", True, key="gate", help=CHECK_HELP)
+    if not checked:
+        st.caption(":orange[:material/warning:] Copies of training images may leave. The ZIP says so.")
+    return checked
+
+
+def _ended(record: Run) -> None:
+    status, path = explained(record), record.folder / f"{record.name}.zip"
+    if status.state == FINISHED and path.is_file():
+        st.markdown(sentence(_summary(record)))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.link_button(
+                f"Download {path.stat().st_size / 1e6:.1f} MB",
+                f"exports/{record.name}.zip",
+                type="primary",
+                icon=":material/download:",
+            )
+            st.caption(
+                "`metadata.csv` names seed, class, distance to the nearest training image and verdict of "
+                "each image; README and LICENSE say what they are. Synthetic images are not anonymous by "
+                "themselves."
+            )
+        return
+    if status.state == STOPPED:
+        st.info("Cancelled. What is done is kept.", icon=":material/info:")
+    else:
+        st.error(sentence(status.message), icon=":material/error:")
+    if st.button("Go on", icon=":material/play_arrow:", key="export_on"):
+        with plain_errors():
+            jobs().export_on(record)
+            st.rerun()
+
+
+def _summary(record: Run) -> str:
+    """What the gate found, as the command line wrote it down."""
+    try:
+        return str(json.loads((record.folder / "summary.json").read_text("utf-8"))["sentence"])
+    except (OSError, ValueError, KeyError):
+        return "Finished."

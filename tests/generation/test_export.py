@@ -1,0 +1,232 @@
+"""Exports are checked, read by others as they are, and go on after an interruption as if there was none."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.datasets import ImageFolder
+
+from medgan.errors import DataError, Interrupted
+from medgan.generation.balance import lacking
+from medgan.generation.export import Origin, Part, Settings, export
+from medgan.generation.gate import Gate
+from medgan.images import to_float
+from tests.generation.test_gate import blobs, gate
+
+ORIGIN = Origin("tiny", "ab" * 32, {"dataset": {"name": "set", "train": 60}})
+
+
+class Shelf(nn.Module):
+    """Shows one of its images for each latent: the same ones again and again where it has few."""
+
+    def __init__(self, images: np.ndarray, classes: tuple[tuple[str, int], ...] = ()) -> None:
+        super().__init__()
+        self.latent, self.classes = 2, classes
+        self.images = nn.Parameter(to_float(images), requires_grad=False)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        which = (latents[:, 0].abs() * 7919).long() % len(self.images)
+        return self.images[which]
+
+
+def new(count: int = 4000) -> Shelf:
+    return Shelf(blobs(count, 9))
+
+
+@pytest.fixture(scope="module")
+def train() -> np.ndarray:
+    return blobs(60, 0)
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metadata.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_copies_are_replaced_by_further_seeds_until_the_count_is_met(
+    train: np.ndarray, tmp_path: Path
+) -> None:
+    mixed = Shelf(np.concatenate([train, blobs(180, 9)]))
+    summary = export(mixed, [Part(range(50))], tmp_path / "out", origin=ORIGIN, gate=gate(train))
+    rows = table(tmp_path / "out")
+    assert summary.released == len(rows) == 50
+    assert summary.copies > 3
+    seeds = [int(row["seed"]) for row in rows]
+    assert len(set(seeds)) == 50 and max(seeds) >= 50
+    assert {row["gate"] for row in rows} == {"passed"}
+    assert all(float(row["nearest_train"]) > 0 for row in rows)
+    said = (tmp_path / "out" / "README.md").read_text()
+    assert f"{summary.copies:,} like a training image" in said
+    assert "None of these images shows a patient" in said
+
+
+def test_a_model_that_repeats_itself_is_given_up(train: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="repeats itself"):
+        export(new(3), [Part(range(100))], tmp_path / "out", origin=ORIGIN, gate=gate(train))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_gate_readme_and_table_say_so(tmp_path: Path) -> None:
+    settings = Settings(unchecked="Nobody looked.", licence="cc-by-4.0")
+    export(new(), [Part([3, 1])], tmp_path / "out", origin=ORIGIN, settings=settings)
+    assert [(row["seed"], row["gate"], row["nearest_train"]) for row in table(tmp_path / "out")] == [
+        ("3", "unchecked", ""),
+        ("1", "unchecked", ""),
+    ]
+    assert "Nobody looked." in (tmp_path / "out" / "README.md").read_text()
+    assert "license: cc-by-4.0" in (tmp_path / "out" / "README.md").read_text()
+    assert "creativecommons.org/licenses/by/4.0" in (tmp_path / "out" / "LICENSE").read_text()
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return {p.relative_to(path).as_posix(): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("form", ["png", "dicom", "parquet"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_an_interrupted_export_ends_as_if_nothing_had_happened(
+    form: str, zipped: bool, train: np.ndarray, tmp_path: Path
+) -> None:
+    model = Shelf(np.concatenate([train[:20], blobs(180, 9)]))
+    settings, parts = Settings(form=form), [Part(range(20), "a"), Part(range(7), "b c")]
+    ends = ".zip" if zipped else ""
+
+    def make(name: str, doorkeeper: Gate, **more: Any) -> Path:
+        out = tmp_path / f"{name}{ends}"
+        export(model, parts, out, origin=ORIGIN, settings=settings, gate=doorkeeper, **more)
+        return out
+
+    calls = []
+
+    def cut(what: str, done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) == 3:
+            raise Interrupted("Stopped.")
+
+    with pytest.raises(Interrupted):
+        make("cut", gate(train), progress=cut)
+    journal = tmp_path / f".cut{ends}.partial" / "journal.jsonl"
+    journal.write_text(journal.read_text() + '{"part": 0, "se')  # torn by a power cut
+    one, other = make("cut", gate(train)), make("whole", gate(train))
+    if zipped:
+        assert one.read_bytes() == other.read_bytes()
+        with zipfile.ZipFile(one) as archive:
+            assert archive.testzip() is None
+    else:
+        assert contents(one) == contents(other)
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_another_export_does_not_go_on_with_it(tmp_path: Path) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        raise Interrupted("Stopped.")
+
+    with pytest.raises(Interrupted):
+        export(new(), [Part(range(9))], tmp_path / "out", origin=ORIGIN, progress=stop)
+    with pytest.raises(DataError, match="begun with other settings"):
+        export(new(), [Part(range(10))], tmp_path / "out", origin=ORIGIN)
+
+
+def test_image_folder_of_torchvision_reads_it(tmp_path: Path) -> None:
+    parts = [Part(range(5), "melanoma"), Part(range(3), "nevus")]
+    export(new(), parts, tmp_path / "out", origin=ORIGIN)
+    found = ImageFolder(str(tmp_path / "out" / "images"))
+    assert found.classes == ["melanoma", "nevus"]
+    assert [label for _, label in found.samples] == [0] * 5 + [1] * 3
+
+
+def test_datasets_reads_images_with_their_labels(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    parts = [Part(range(5), "melanoma"), Part(range(3), "nevus")]
+    export(new(), parts, tmp_path / "out", origin=ORIGIN)
+    found = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"), split="train"
+    )
+    assert sorted(found["label"]) == ["melanoma"] * 5 + ["nevus"] * 3
+    assert found[0]["image"].size == (64, 64)
+    assert set(found["seed"]) == set(range(5))
+
+
+def test_datasets_reads_parquet_with_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    monkeypatch.setattr("medgan.generation.packing.SHARD", 3)
+    parts = [Part(range(5), "melanoma"), Part(range(3), "nevus")]
+    export(new(), parts, tmp_path / "out", origin=ORIGIN, settings=Settings(form="parquet"))
+    assert len(list((tmp_path / "out" / "data").glob("train-*-of-00003.parquet"))) == 3
+    files = str(tmp_path / "out" / "data" / "*.parquet")
+    found = datasets.load_dataset(
+        "parquet", data_files=files, cache_dir=str(tmp_path / "cache"), split="train"
+    )
+    assert found.features["label"].names == ["melanoma", "nevus"]
+    assert found["label"] == [0] * 5 + [1] * 3
+    assert np.array_equal(np.asarray(found[0]["image"]), sampled(0))
+
+
+def sampled(seed: int) -> np.ndarray:
+    from medgan.generation.sampling import sample
+
+    return sample(new(), [seed])[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_dicom_says_that_it_shows_nobody_and_two_readers_read_it(channels: int, tmp_path: Path) -> None:
+    model = Shelf(blobs(50, 9)[..., :channels])
+    settings = Settings(form="dicom", truncation=0.8)
+    export(model, [Part([17], "nevus")], tmp_path / "out", origin=ORIGIN, settings=settings)
+    path = tmp_path / "out" / "images" / "nevus" / "seed-000017.dcm"
+    data = pydicom.dcmread(path)
+    assert data.ImageType[:2] == ["DERIVED", "SECONDARY"]
+    assert (data.SyntheticData, data.ConversionType, data.PatientIdentityRemoved) == ("YES", "SYN", "YES")
+    assert "SYNTHETIC" in str(data.PatientName)
+    assert "seed 17" in data.DerivationDescription
+    pixels = data.pixel_array.reshape(64, 64, channels)
+    simple = pytest.importorskip("SimpleITK", reason="SimpleITK is not installed")
+    other = simple.GetArrayFromImage(simple.ReadImage(str(path))).reshape(64, 64, channels)
+    assert np.array_equal(pixels, other)
+    again = tmp_path / "again"
+    export(model, [Part([17], "nevus")], again, origin=ORIGIN, settings=settings)
+    assert (again / "images" / "nevus" / "seed-000017.dcm").read_bytes() == path.read_bytes()
+
+
+def test_grey_images_are_grey_files(tmp_path: Path) -> None:
+    export(Shelf(blobs(50, 9)[..., :1]), [Part([3])], tmp_path / "out.zip", origin=ORIGIN)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        image = Image.open(io.BytesIO(archive.read("images/seed-000003.png")))
+    assert image.mode == "L"
+
+
+def test_what_is_there_already_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "out.zip").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    for out in ("out.zip", "full"):
+        with pytest.raises(DataError, match="choose another"):
+            export(new(), [Part([1])], tmp_path / out, origin=ORIGIN)
+    with pytest.raises(DataError, match="No seeds"):
+        export(new(), [Part([])], tmp_path / "new", origin=ORIGIN)
+
+
+def test_a_class_lacks_what_the_largest_has_more() -> None:
+    classes = {"a": {"train": 49, "test": 200}, "b": {"train": 111}, "c": {"test": 3}}
+    assert lacking(classes) == {"a": 62, "b": 0, "c": 111}
+
+
+def test_truncation_draws_latents_towards_the_usual_image() -> None:
+    from medgan.errors import ConfigError
+    from medgan.generation.sampling import inputs_of
+
+    whole, half = (inputs_of(new(), [5], truncation)[0] for truncation in (1.0, 0.5))
+    assert torch.equal(half, whole / 2)
+    for wrong in (0.0, 1.5, -1.0):
+        with pytest.raises(ConfigError, match="truncation"):
+            inputs_of(new(), [5], wrong)
