@@ -12,9 +12,13 @@ from medgan import __version__
 from medgan.arguments_studies import add_anomaly, add_usefulness
 from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
 from medgan.data.limits import described, option
+from medgan.hosting import TITLE
 from medgan.modalities import MODALITIES
 
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
+
+HERE = "here"
+ENGINES = (HERE, "slurm")
 
 Command = Callable[[argparse.Namespace], Any]
 
@@ -87,10 +91,6 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     sub = command("push", "put a model, or an export of images, on the Hugging Face Hub (private by default)")
     _add_push(sub)
 
-    sub = command("space", "make the folder of a Hugging Face Space (or of any Docker image)")
-    sub.add_argument("--out", required=True, metavar="FOLDER", help="the new folder")
-    sub.add_argument("--title", default="MedGAN", help="what the Space is called")
-
     sub = command("models", "list models, pull one from the Hub, or pack one to hand on")
     sub.add_argument("action", nargs="?", default="list", choices=("list", "pull", "pack", "card"))
     sub.add_argument("target", nargs="?", help="pull: owner/name on the Hub; pack, card: a MODEL")
@@ -112,6 +112,10 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     sub.add_argument("--faults", default="", help="card: what is wrong with the images, in a sentence or two")
     sub.add_argument("--note", default="", help="card: a sentence on the training images and their licence")
+
+    sub = command("space", "build the folder of a Docker Space, which is the dashboard on the Hub")
+    sub.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
+    sub.add_argument("--title", default=TITLE, help="what the Space is called (default %(default)s)")
     return parser
 
 
@@ -139,6 +143,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
     add("--devices", type=int, metavar="N", help="GPUs (or processes on the CPU) that train it together")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
+    add("--on", choices=ENGINES, default=HERE, help="where: here (default), or as a job of a SLURM cluster")
+    add("--hours", type=float, help="elsewhere: the longest one job may take (default 12)")
+    add("--partition", metavar="NAME", help="slurm: the part of the cluster")
+    add(
+        "--slurm",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="slurm: an option of sbatch, such as account=NAME or cpus_per_task=8; may be repeated",
+    )
     add(
         "--estimate",
         action="store_true",

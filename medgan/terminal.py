@@ -18,11 +18,11 @@ def say(text: str) -> None:
 
 
 class StopOnSignal:
-    """Turns the first Ctrl-C or SIGTERM inside its `with` block into a request to save and stop; the
-    second one kills."""
+    """Turns the first Ctrl-C or SIGTERM inside its `with` block into a request to save and stop, and says
+    `words`; the second one kills."""
 
-    def __init__(self) -> None:
-        self._requested = False
+    def __init__(self, words: str = "Saving; a second Ctrl-C ends it at once.") -> None:
+        self._requested, self._words = False, words
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -36,7 +36,7 @@ class StopOnSignal:
     def _handle(self, number: int, frame: Any) -> None:
         self._requested = True
         signal.signal(number, signal.SIG_DFL)
-        say("Saving; a second Ctrl-C ends it at once.")
+        say(self._words)
 
     def requested(self) -> bool:
         """Whether the signal has come."""

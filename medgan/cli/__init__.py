@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from medgan.arguments import build_parser, joined
 from medgan.cli.data import inspect, prepare
 from medgan.cli.generating import generate
-from medgan.cli.hosting import space
 from medgan.cli.judging import evaluate
 from medgan.cli.models import models
 from medgan.cli.publishing import push
 from medgan.cli.runs import runs
+from medgan.cli.space import space
 from medgan.cli.studies import anomaly, study_usefulness
 from medgan.cli.work import train
 from medgan.errors import Interrupted, MedGANError
@@ -57,9 +57,9 @@ COMMANDS = {
     "runs": runs,
     "generate": generate,
     "push": push,
-    "space": space,
     "evaluate": evaluate,
     "study-usefulness": study_usefulness,
     "anomaly": anomaly,
     "models": models,
+    "space": space,
 }

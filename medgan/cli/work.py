@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medgan.arguments import HERE
 from medgan.cli.models import model_folder
 from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes, preset, usual_preset
 from medgan.errors import ConfigError, Interrupted
 from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:
+    from medgan.runs.status import Status
     from medgan.training.request import Request
     from medgan.training.together import Together
 
@@ -23,12 +25,16 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train a GAN; the run folder says how far it is."""
     if options.estimate:
         return _estimate(options)
+    if options.on != HERE:
+        from medgan.cli.elsewhere import train_elsewhere
+
+        return train_elsewhere(options)
     from medgan.training.together import leave
 
     if not options.run:
         raise ConfigError("Say where the run goes: --run FOLDER.")
     if options.resume:
-        _refuse_new_settings(options)
+        refuse_new_settings(options)
     together, well = _gathered(options), False
     try:
         result = _train(options, together) if together.main else _follow(together)
@@ -91,18 +97,7 @@ def _train(options: argparse.Namespace, together: Together) -> dict[str, Any]:
         status = train_run(
             request, observers=observers, interrupted=stop.requested, report=report, together=together
         )
-    result = {
-        "run": options.run,
-        "state": status.state,
-        "message": status.message,
-        "step": status.step,
-        "iterations": status.iterations,
-        "images": status.images,
-        "seconds": status.seconds,
-        "device": status.device,
-        "devices": status.devices,
-        "precision": status.precision,
-    }
+    result = outcome(options.run, status)
     if stop.requested():
         if options.json:
             print(json.dumps(result, indent=2))
@@ -110,6 +105,12 @@ def _train(options: argparse.Namespace, together: Together) -> dict[str, Any]:
             f"Interrupted at step {status.step}; {options.run} is saved, add --resume to go on."
         )
     return result
+
+
+def outcome(run: str, status: Status) -> dict[str, Any]:
+    """What `train --json` prints of a run's last status."""
+    facts = ("state", "message", "step", "iterations", "images", "seconds", "device", "devices", "precision")
+    return {"run": run} | {name: getattr(status, name) for name in facts}
 
 
 def _goal(options: argparse.Namespace) -> dict[str, Any]:
@@ -164,7 +165,8 @@ def chosen_preset(options: argparse.Namespace) -> str:
     return name
 
 
-def _refuse_new_settings(options: argparse.Namespace) -> None:
+def refuse_new_settings(options: argparse.Namespace) -> None:
+    """ConfigError for settings that a run that goes on has already."""
     given = [
         f"--{key.replace('_', '-')}"
         for key in ("preset", "batch_size", "seed", "stop_on", "augment", "init")

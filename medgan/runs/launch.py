@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -17,6 +19,8 @@ from medgan.workspace import Workspace
 
 NICENESS = 5
 """Long work steps back a little, so that clicks are answered while it runs."""
+NOTE = ".launch.json"
+"""In the folder of a run that is trained elsewhere: `engine`, `job`, and what was asked of the engine."""
 ROOT = Path(medgan.__file__).resolve().parents[1]
 
 
@@ -61,4 +65,29 @@ def resume(run: Run, workspace: Workspace) -> subprocess.Popen[bytes]:
     config = run.config()
     dataset = config["dataset"]["path"]
     arguments = ["train", str(dataset), "--run", str(run.folder.resolve()), "--resume"]
+    if engine := read_note(run).get("engine"):
+        arguments.append(f"--on={engine}")
     return launch(run, arguments, workspace, before=run.status())
+
+
+def read_note(run: Run) -> dict[str, Any]:
+    """Where the run was sent to be trained, as in `NOTE`; empty if it was not."""
+    try:
+        note = json.loads((run.folder / NOTE).read_text("utf-8"))
+        return note if isinstance(note, dict) and {"engine", "job"} <= note.keys() else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def last_words(run: Run, *, since: float) -> str:
+    """The sentence with which a process ended that wrote no status after `since`, from its log; empty if
+    it left none."""
+    log = run.folder / "log.txt"
+    try:
+        if log.stat().st_mtime < since:
+            return ""
+        lines = log.read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
+    except OSError:
+        return ""
+    said = [line.removeprefix("medgan: ") for line in lines[-3:] if line.startswith("medgan: ")]
+    return said[-1] if said else ""

@@ -24,6 +24,7 @@ from medgan.data.dataset import Dataset
 from medgan.errors import MedGANError
 from medgan.files import write_json
 from medgan.runs.launch import ROOT as ROOT
+from medgan.runs.launch import last_words as last_words
 from medgan.runs.launch import launch, resume
 from medgan.runs.record import INTERRUPTED, Run, Status
 from medgan.ui.session import workspace
@@ -41,10 +42,12 @@ Changes = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run is trained: one of `config.DEVICES`, and on how many of them."""
+    """Where a run is trained: one of `config.DEVICES`, and on how many of them; `engine` holds the options
+    that send it elsewhere, none for here."""
 
     device: str = "auto"
     devices: int = 1
+    engine: tuple[str, ...] = ()
 
 
 ANYWHERE = Place()
@@ -247,6 +250,7 @@ def training_options(
     for the preset's; `changes` are settings other than the preset's."""
     options = [str(dataset), f"--preset={preset}", f"--device={place.device}"]
     options += [f"--devices={place.devices}"] if place.devices > 1 else []
+    options += place.engine
     options += [f"--init={begin.init}"] if begin.init else []
     options += ["--conditional"] if begin.conditional else []
     options += [f"--{name}={value}" for name, value in goal.items()]
@@ -291,20 +295,6 @@ def jobs() -> Jobs:
 @st.cache_resource(show_spinner=False)
 def _jobs(space: Workspace) -> Jobs:
     return Jobs(space)
-
-
-def last_words(run: Run, *, since: float) -> str:
-    """The sentence with which a process ended that wrote no status after `since`, from its log; empty if
-    it left none."""
-    log = run.folder / "log.txt"
-    try:
-        if log.stat().st_mtime < since:
-            return ""
-        lines = log.read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
-    except OSError:
-        return ""
-    said = [line.removeprefix("medgan: ") for line in lines[-3:] if line.startswith("medgan: ")]
-    return said[-1] if said else ""
 
 
 def explained(run: Run) -> Status:

@@ -24,6 +24,7 @@ from medgan.data.dataset import Dataset
 from medgan.modalities import AUTO, MODALITIES, OFF
 from medgan.ui.jobs import Place
 from medgan.ui.modality import allowed
+from medgan.ui.train_where import choose_engine
 
 MOST_DEVICES = 64
 CHOICES = {"augment": AUGMENT, "stop_on": STOP_ON, "precision": PRECISIONS, "frozen": FROZEN}
@@ -80,7 +81,8 @@ def choose_settings(data: Dataset, preset: Preset, *, networks: bool) -> tuple[d
                 "Use this many devices", 1, MOST_DEVICES, key="devices", persist_state="session"
             )
             st.caption("GPUs that share each batch, where this machine has several; on a CPU, processes.")
-    place = Place(str(device), int(devices))
+        engine = choose_engine()
+    place = Place(str(device), int(devices), engine)
     return {name: value for name, value in chosen.items() if value != usual[name]}, place
 
 

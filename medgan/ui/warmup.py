@@ -15,6 +15,9 @@ from medgan.files import sweep
 from medgan.ui.session import workspace
 from medgan.ui.uploads import delete_stale
 
+AT_ONCE = "medgan.ui.home"
+"""Imported while the browser still loads its own part: samples show half a second sooner."""
+
 AHEAD = (
     "pandas",
     "plotly.graph_objects",
@@ -41,6 +44,7 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 def _prepare() -> None:
     print(f"MedGAN is at http://localhost:{st.get_option('server.port')}", flush=True)
+    importlib.import_module(AT_ONCE)
     time.sleep(PATIENCE)
     delete_stale(workspace())
     sweep(workspace().datasets)

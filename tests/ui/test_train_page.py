@@ -161,6 +161,24 @@ def test_the_devices_that_are_asked_for_go_into_the_command(
     assert [given["place"] for given in started] == [Place("cpu", 2)]
 
 
+def test_a_cluster_is_offered_where_there_is_one(
+    data: Dataset, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "engine" not in {box.key for box in open_page("demo").selectbox}
+    monkeypatch.setattr("medgan.ui.train_where.shutil.which", lambda name: f"/usr/bin/{name}")
+    app = open_page("demo")
+    app.selectbox(key="engine").set_value("slurm").run()
+    app.text_input(key="partition").set_value("gpu")
+    app.number_input(key="hours").set_value(1.5)
+    app.button(key="start").click().run()
+    assert not app.exception
+    (given,) = started
+    assert given["place"].engine == ("--on=slurm", "--hours=1.5", "--partition=gpu")
+    options = training_options(data.folder, "demo", goal={}, changes={}, place=given["place"])
+    parsed = build_parser(COMMANDS).parse_args(["train", *options])
+    assert (parsed.on, parsed.hours, parsed.partition) == ("slurm", 1.5, "gpu")
+
+
 def test_a_run_on_several_gpus_shows_them_and_how_full_the_first_one_is(
     space: Workspace, data: Dataset
 ) -> None:
