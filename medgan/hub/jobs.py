@@ -37,7 +37,7 @@ class JobsHub:
     def __init__(self) -> None:
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # plain HTTP, as for all transfers
         from huggingface_hub import HfApi, set_client_factory
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils.tqdm import disable_progress_bars
 
         address = (os.environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
         if not is_address(address):
