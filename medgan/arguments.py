@@ -18,7 +18,7 @@ from medgan.modalities import MODALITIES
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 
 HERE = "here"
-ENGINES = (HERE, "slurm")
+ENGINES = (HERE, "slurm", "hf-jobs")
 
 Command = Callable[[argparse.Namespace], Any]
 
@@ -143,8 +143,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=DEVICES, help="default auto, or what the resumed run had")
     add("--devices", type=int, metavar="N", help="GPUs (or processes on the CPU) that train it together")
     add("--resume", action="store_true", help="go on with the run's own settings, or further with a new goal")
-    add("--on", choices=ENGINES, default=HERE, help="where: here (default), or as a job of a SLURM cluster")
+    add("--on", choices=ENGINES, default=HERE, help="here (default), a SLURM cluster, or Hugging Face Jobs")
     add("--hours", type=float, help="elsewhere: the longest one job may take (default 12)")
+    add("--flavor", metavar="NAME", help="hf-jobs: the hardware; without it, what there is and its price")
+    add("--yes", action="store_true", help="hf-jobs: do not ask whether it may cost what it costs")
     add("--partition", metavar="NAME", help="slurm: the part of the cluster")
     add(
         "--slurm",

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from medgan.cli.models import model_folder
 from medgan.cli.work import outcome, refuse_new_settings
 from medgan.errors import ConfigError, RunError
-from medgan.launchers.follow import Follower, begin, known_job
+from medgan.launchers.follow import Follower, begin, check, known_job
+from medgan.launchers.hfjobs import HfJobs
 from medgan.launchers.order import Launcher, Order
 from medgan.launchers.slurm import Slurm
 from medgan.runs.launch import read_note
 from medgan.runs.record import FAILED, INTERRUPTED, Run
 from medgan.terminal import Bar, StopOnSignal, say
 
-LAUNCHERS: dict[str, type[Launcher]] = {"slurm": Slurm}
+LAUNCHERS: dict[str, type[Launcher]] = {"slurm": Slurm, "hf-jobs": HfJobs}
 PASSED = (
     "preset",
     "kimg",
@@ -40,8 +42,11 @@ def train_elsewhere(options: argparse.Namespace) -> dict[str, Any]:
     job = known_job(order, launcher)
     if job is None:
         _refuse(options, Run(order.run))
+        check(launcher, order)
         for sentence in launcher.plan(order):
             say(sentence)
+        if launcher.asks(order) and not options.yes:
+            _ask()
         job = begin(launcher, order)
         say(f"Job {job} of {launcher.title} is in the line; Ctrl-C leaves it alone.")
     else:
@@ -60,6 +65,14 @@ def train_elsewhere(options: argparse.Namespace) -> dict[str, Any]:
         raise RunError(status.message)
     say(status.message)
     return outcome(options.run, status) | {"engine": launcher.name, "job": job}
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise RunError("Nothing was started: add --yes if that is what you want.")
+    say("Start it? [y/N]")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise RunError("Nothing was started.")
 
 
 def _refuse(options: argparse.Namespace, run: Run) -> None:
@@ -121,6 +134,7 @@ def _settings(options: argparse.Namespace) -> dict[str, str]:
         if not equals or not name or not value:
             raise ConfigError(f"--slurm {setting!r} is no KEY=VALUE, such as account=NAME.")
         settings[name.strip().lstrip("-").replace("-", "_")] = value.strip()
-    if options.partition:
-        settings["partition"] = options.partition
+    for name in ("partition", "flavor"):
+        if getattr(options, name):
+            settings[name] = getattr(options, name)
     return settings

@@ -36,11 +36,15 @@ def known_job(order: Order, launcher: Launcher) -> str | None:
     return job if launcher.state(order, job).stage != ENDED else None
 
 
-def begin(launcher: Launcher, order: Order) -> str:
-    """Start a job and note it in the run folder; returns it. RunError with what is missing."""
+def check(launcher: Launcher, order: Order) -> None:
+    """RunError with all that is missing before the job can start."""
     missing = launcher.needs(order)
     if missing:
         raise RunError(" ".join(missing))
+
+
+def begin(launcher: Launcher, order: Order) -> str:
+    """Start a job, of which nothing is missing, and note it in the run folder; returns it."""
     order.run.mkdir(parents=True, exist_ok=True)
     job = launcher.start(order)
     note = {"engine": launcher.name, "job": job, "hours": order.hours, "settings": dict(order.settings)}

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 PENDING, RUNNING, ENDED = "pending", "running", "ended"
 
@@ -38,12 +39,12 @@ class Launcher(ABC):
     """Starts trainings with one engine. A job is known by the engine's name for it.
 
     What the training writes has to come into the run folder here: by itself where both see the same disk,
-    else `sync` fetches it. All methods raise RunError with a sentence where the engine refuses.
+    else `sync` fetches it. All methods raise a MedGANError with a sentence where the engine refuses.
     """
 
-    name: str
+    name: ClassVar[str]
     """As on the command line: `--on NAME`."""
-    title: str
+    title: ClassVar[str]
     """In a sentence."""
 
     @abstractmethod
@@ -53,6 +54,10 @@ class Launcher(ABC):
     @abstractmethod
     def plan(self, order: Order) -> list[str]:
         """What `start` will do and take, a sentence each, with the cost where the engine tells it."""
+
+    def asks(self, order: Order) -> bool:
+        """Whether a person has to agree before it starts: it costs money, or images leave the machine."""
+        return False
 
     @abstractmethod
     def start(self, order: Order) -> str:

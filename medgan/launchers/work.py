@@ -36,6 +36,9 @@ class Work:
     arguments: tuple[str, ...]
     again: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    child: tuple[int, float] | None = field(default=None, init=False, repr=False)
+    """The training's process, as a number and the time of its start: a signal may come inside of Popen's own
+    methods, which then cannot be called."""
 
     def __call__(self) -> int:
         """Train; from the run's last checkpoint if there is a run already."""
@@ -49,8 +52,7 @@ class Work:
                 stderr=log,
                 preexec_fn=_deaf,
             )
-            # Kept as a number: a signal may come inside of Popen's own methods, which then cannot be called.
-            self._child = (child.pid, psutil.Process(child.pid).create_time())
+            self.child = (child.pid, psutil.Process(child.pid).create_time())
             while child.poll() is None:
                 time.sleep(LOOK)
         return child.returncode
@@ -60,9 +62,8 @@ class Work:
         begins anew."""
         from submitit.helpers import DelayedSubmission
 
-        child = getattr(self, "_child", None)
-        if child is not None:
-            _end(*child)
+        if self.child is not None:
+            end(*self.child)
         return DelayedSubmission(Work(self.run, self.arguments, self.again, self.environment))
 
 
@@ -72,9 +73,10 @@ def _deaf() -> None:
         signal.signal(name, signal.SIG_IGN)
 
 
-def _end(pid: int, started: float) -> None:
+def end(pid: int, started: float) -> None:
+    """Ask the training to save and end, and wait until it has."""
     with suppress(OSError):
         os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + SAVING
-    while process_lives(pid, started) and time.monotonic() < end:
+    until = time.monotonic() + SAVING
+    while process_lives(pid, started) and time.monotonic() < until:
         time.sleep(LOOK)

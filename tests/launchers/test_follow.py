@@ -14,7 +14,7 @@ import pytest
 
 from medgan.errors import Interrupted, RunError
 from medgan.launchers import follow
-from medgan.launchers.follow import Follower, begin, known_job
+from medgan.launchers.follow import Follower, begin, check, known_job
 from medgan.launchers.order import ENDED, PENDING, RUNNING, JobState, Launcher, Order
 from medgan.runs.launch import read_note
 from medgan.runs.record import FAILED, FINISHED, INTERRUPTED, QUEUED, STARTING, STOPPED, Run, Status
@@ -97,7 +97,7 @@ def test_a_job_waits_loads_trains_and_finishes(order: Order) -> None:
 
 def test_what_is_missing_is_said_and_nothing_is_started(order: Order) -> None:
     with pytest.raises(RunError, match=r"^No key\. No door\.$"):
-        begin(Scripted(missing=("No key.", "No door.")), order)
+        check(Scripted(missing=("No key.", "No door.")), order)
     assert not order.run.exists()
 
 

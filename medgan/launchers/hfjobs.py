@@ -1,0 +1,275 @@
+"""Hugging Face Jobs: a GPU by the minute, for whoever has an account with credit there.
+
+Data set, code and run folder travel through one private data set of the account; `away` is what runs there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+import uuid
+import zipfile
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from medgan.errors import HubError, RunError
+from medgan.files import write_bytes, write_folder, write_json
+from medgan.hub.jobs import Hardware, JobsHub
+from medgan.launchers.away import AWAY, CODE, DATA, INIT, NOTE, ORDER, RUN, WISHES, run_files
+from medgan.launchers.order import ENDED, PENDING, RUNNING, JobState, Launcher, Order
+from medgan.runs import requests
+from medgan.runs.launch import ROOT
+from medgan.runs.record import Run, discard
+from medgan.runs.status import read_status
+from medgan.workspace import safe_name
+
+IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
+MOUNT = "/medgan"
+BOOT = (
+    f"set -e; python -m zipfile -e {MOUNT}/{ORDER}/{CODE} /tmp/code; cd /tmp/code; uv venv -q /tmp/venv; "
+    "uv pip install -q --python /tmp/venv/bin/python --torch-backend auto -r requirements.txt; "
+    "exec /tmp/venv/bin/python -m medgan.launchers.away"
+)
+"""Installing takes some minutes, which are paid for."""
+FOLDER = ".launch"
+STATUS = f"{RUN}/status.json"
+STAGES = {"SCHEDULING": PENDING, "RUNNING": RUNNING}
+MINUTES = {"second": 1 / 60, "minute": 1, "hour": 60}
+LINES = 50
+LOST = 1800.0
+"""Seconds without an answer of the Hub after which following a job is given up."""
+
+
+class HfJobs(Launcher):
+    """A job is named `owner/id`; the data set's name is in `.launch/repo` of the run folder."""
+
+    name, title = "hf-jobs", "Hugging Face"
+
+    def __init__(self) -> None:
+        self._hub: JobsHub | None = None
+        self._last = (time.monotonic(), JobState(PENDING))
+        self._fetched: dict[str, str] = {}
+
+    @property
+    def hub(self) -> JobsHub:
+        """The Hub, once it is needed: its client takes a while to import."""
+        self._hub = self._hub or JobsHub()
+        return self._hub
+
+    def needs(self, order: Order) -> list[str]:
+        """A token, hardware that there is, and the files around MedGAN."""
+        if not self.hub.token():
+            return [f"Nobody is logged in to {self.hub.host}: hf auth login, or set HF_TOKEN."]
+        missing = []
+        if not (ROOT / "requirements.txt").is_file():
+            missing.append("The job needs requirements.txt, which lies in a clone of MedGAN; run it there.")
+        there = self.hub.hardware()
+        wanted = order.settings.get("flavor", "")
+        if wanted not in [hardware.name for hardware in there]:
+            said = f"There is no hardware {wanted!r}" if wanted else "Name the hardware with --flavor"
+            missing.append(f"{said}; there is: {', '.join(map(_priced, there))}.")
+        return missing
+
+    def plan(self, order: Order) -> list[str]:
+        """What leaves this machine, and what it costs at most."""
+        owner = self.hub.account()
+        (hardware,) = [h for h in self.hub.hardware() if h.name == order.settings["flavor"]]
+        repo = _known_repo(order) or f"a new private data set of {owner}"
+        hours = MINUTES.get(hardware.unit)
+        most = f", so at most ${hardware.dollars * order.hours * 60 / hours:.2f}" if hours else ""
+        sentences = [
+            f"One job of {owner} on {hardware.title}: ${hardware.dollars:.4g} a {hardware.unit}{most} in "
+            f"{order.hours:g} hours; installing takes the first minutes of it.",
+            f"These go to {self.hub.host}: the images of {order.dataset.name}, this code, what the run "
+            f"writes (through {repo}), and your token, as the job's secret.",
+            "The account needs Pro or credit, and the token the permission to write and to start jobs.",
+        ]
+        return sentences + ([] if hardware.gpu else ["This hardware has no GPU: is that meant?"])
+
+    def asks(self, order: Order) -> bool:
+        """It costs money, and images leave the machine."""
+        return True
+
+    def start(self, order: Order) -> str:
+        """Upload the order, and the run if there is one to go on with, and start the job."""
+        owner = self.hub.account()
+        repo = _known_repo(order) or f"{owner}/medgan-{safe_name(order.run.name)[:60]}-{uuid.uuid4().hex[:6]}"
+        (order.run / FOLDER).mkdir(parents=True, exist_ok=True)
+        (order.run / FOLDER / "repo").write_text(repo, "utf-8")
+        self.hub.create(repo)
+        with tempfile.TemporaryDirectory() as temporary:
+            files: dict[str, Path | bytes] = {f"{ORDER}/{p.name}": p for p in _packed(order, Path(temporary))}
+            files |= {path: file for path, file in run_files(order.run).items() if path != STATUS}
+            _, there = self.hub.listing(repo)
+            old = [path for path in there if path not in files and path.split("/")[0] in (ORDER, RUN, WISHES)]
+            self.hub.put(repo, files, old)
+        job = self.hub.run(
+            owner=owner,
+            repo=repo,
+            mount=MOUNT,
+            image=IMAGE,
+            command=["bash", "-c", BOOT],
+            env={"MEDGAN_ORDER": f"{MOUNT}/{ORDER}", "MEDGAN_REPO": repo},
+            flavor=order.settings["flavor"],
+            timeout=f"{order.hours:g}h",
+            name=f"medgan-{safe_name(order.run.name)[:60]}",
+        )
+        return f"{owner}/{job}"
+
+    def state(self, order: Order, job: str) -> JobState:
+        """As the Hub says; while it does not answer, what it said last."""
+        try:
+            word = self.hub.stage(*_parts(job))
+        except HubError:
+            since, last = self._last
+            if time.monotonic() - since > LOST:
+                raise
+            return last
+        if word not in STAGES:
+            self._say_why(order, job)
+        self._last = (time.monotonic(), JobState(STAGES.get(word, ENDED), word))
+        return self._last[1]
+
+    def cancel(self, order: Order, job: str) -> None:
+        """End the job, and the paying."""
+        self.hub.cancel(*_parts(job))
+
+    def sync(self, order: Order, job: str) -> None:
+        """Send wishes, and fetch what the run has written; a commit holds a moment of it as a whole. Where
+        the Hub does not answer, the next time does it."""
+        with suppress(HubError):
+            self._send_wishes(order)
+            self._fetch(order)
+
+    def _send_wishes(self, order: Order) -> None:
+        asked = [name for name in requests.REQUESTS if (order.run / name).exists()]
+        status = read_status(order.run / "status.json")
+        waiting = status.pid == os.getpid() and status.host == socket.gethostname()
+        if asked and not waiting:  # else the follower itself sees to it
+            now = str(time.time()).encode()
+            self.hub.put(_repo(order), {f"{WISHES}/{name}": now for name in asked})
+            for name in asked:
+                (order.run / name).unlink(missing_ok=True)
+
+    def _fetch(self, order: Order) -> None:
+        mirror = order.run / FOLDER / "mirror"
+        commit, files = self.hub.listing(_repo(order))
+        ours = {path: name for path, name in files.items() if path.startswith(f"{RUN}/")}
+        for path, name in ours.items():
+            if self._fetched.get(path) != name or not (mirror / path).is_file():
+                self.hub.fetch(_repo(order), commit, path, mirror)
+                self._fetched[path] = name
+        if STATUS not in ours:  # it may have ended before it had one
+            ours = {path: name for path, name in ours.items() if path == f"{RUN}/log.txt"}
+        if ours:
+            place(mirror / RUN, [path.removeprefix(f"{RUN}/") for path in ours], order, self._last[1])
+
+    def _say_why(self, order: Order, job: str) -> None:
+        """The last words of a job that ended before the training could say anything."""
+        if (order.run / "config.json").is_file():
+            return
+        with suppress(HubError), (order.run / "log.txt").open("a", encoding="utf-8") as log:
+            log.writelines(f"{line}\n" for line in self.hub.log(*_parts(job), LINES))
+
+
+def place(mirror: Path, files: list[str], order: Order, state: JobState) -> None:
+    """Put the run's files from the mirror to where everybody looks for them: checkpoints as whole folders,
+    the status last; `config.json` names the data set of this machine."""
+    run = Run(order.run)
+    _place_checkpoints(mirror / "checkpoints", run.folder / "checkpoints", files)
+    for name in files:
+        if not name.startswith("checkpoints/") and name not in ("config.json", "status.json"):
+            data = (mirror / name).read_bytes()
+            if not (run.folder / name).is_file() or (run.folder / name).read_bytes() != data:
+                write_bytes(run.folder / name, data)
+    if "config.json" in files:
+        _place_config(mirror / "config.json", run, order.dataset)
+    if "status.json" in files:
+        status = json.loads((mirror / "status.json").read_text("utf-8"))
+        if state.stage == RUNNING:
+            status["heartbeat"] = time.time()  # the Hub says that it lives; what it wrote is a minute old
+        write_json(run.folder / "status.json", status)
+
+
+def _place_config(there: Path, run: Run, dataset: Path) -> None:
+    config = json.loads(there.read_text("utf-8"))
+    config["dataset"] = {**config.get("dataset", {}), "path": str(dataset)}
+    if not run.exists() or run.config() != config:
+        write_json(run.folder / "config.json", config)
+
+
+def _place_checkpoints(mirror: Path, folder: Path, files: list[str]) -> None:
+    """As there: new ones come at once, what was pruned goes."""
+    inside: dict[str, list[str]] = {}
+    for name in files:
+        parts = name.split("/")
+        if parts[0] == "checkpoints" and len(parts) == 3:
+            inside.setdefault(parts[1], []).append(parts[2])
+    for step, names in inside.items():
+        if not (folder / step).is_dir():
+            write_folder(folder / step, partial(_copy, mirror / step, names))
+    for old in folder.glob("step-*"):
+        if old.name not in inside:
+            discard(old)
+
+
+def _copy(mirror: Path, names: list[str], to: Path) -> None:
+    for name in names:
+        shutil.copyfile(mirror / name, to / name)
+
+
+def _packed(order: Order, folder: Path) -> list[Path]:
+    """What the job gets: code, data set, the model to begin with, and the order with their places there."""
+    places = {str(order.dataset): f"{AWAY}/data", f"--run={order.run}": f"--run={AWAY}/{RUN}"}
+    init = next((word for word in order.arguments if word.startswith("--init=")), "")
+    files = [
+        _zip(folder / DATA, order.dataset, [path for path in order.dataset.rglob("*") if path.is_file()])
+    ]
+    if init:
+        model = Path(init.removeprefix("--init="))
+        files.append(_zip(folder / INIT, model, [path for path in model.iterdir() if path.is_file()]))
+        places[init] = f"--init={AWAY}/init"
+    code = [ROOT / "requirements.txt", *(ROOT / "medgan").rglob("*.py")]
+    files.append(_zip(folder / CODE, ROOT, code))
+    words = {
+        "arguments": [places.get(word, word) for word in order.arguments],
+        "again": [places.get(word, word) for word in order.again],
+        "seconds": order.hours * 3600,
+    }
+    write_json(folder / NOTE, words)
+    return [*files, folder / NOTE]
+
+
+def _parts(job: str) -> tuple[str, str]:
+    owner, _, number = job.partition("/")
+    return owner, number
+
+
+def _zip(path: Path, root: Path, files: list[Path]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(files):
+            archive.write(file, file.relative_to(root))
+    return path
+
+
+def _known_repo(order: Order) -> str:
+    try:
+        return (order.run / FOLDER / "repo").read_text("utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _repo(order: Order) -> str:
+    repo = _known_repo(order)
+    if not repo:
+        raise RunError(f"{order.run} does not say through which data set it was sent; start a new run.")
+    return repo
+
+
+def _priced(hardware: Hardware) -> str:
+    return f"{hardware.name} (${hardware.dollars:.4g} a {hardware.unit})"
