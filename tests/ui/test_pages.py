@@ -25,6 +25,7 @@ from medgan.runs.record import FINISHED, Run, Status
 from medgan.ui.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
+OTHERS = {"metadata.csv", "README.md", "LICENSE", "export.json"}
 PAGES = ("home", "data", "train", "generate", "evaluate", "studies", "blind_test", "models")
 
 
@@ -90,7 +91,7 @@ def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, mo
     assert not app.exception
     with made(workspace) as archive:
         names = {name.split("/")[-1] for name in archive.namelist()}
-        assert names == {f"seed-{k:06d}.png" for k in range(3)} | {"metadata.csv", "README.md", "LICENSE"}
+        assert names == {f"seed-{k:06d}.png" for k in range(3)} | OTHERS
         assert "nobody can check" in archive.read("README.md").decode().replace("\n", " ")
     app = open_page("generate")
     assert not app.exception
@@ -181,4 +182,5 @@ def _wait_for_end(run: Run, seconds: float = 120.0) -> Status:
 
 
 def _captions(app: AppTest) -> list[str]:
-    return [image.proto.imgs[0].caption for image in app.get("image")]
+    """What stands below each image, on the button that pins it."""
+    return [button.label for button in app.button if str(button.key).startswith("pin-")]
