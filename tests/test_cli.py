@@ -76,7 +76,7 @@ def test_the_whole_path_on_phantoms(call: Caller, monkeypatch: pytest.MonkeyPatc
             assert Image.open(io.BytesIO(data)).mode == "L"
         rows = list(csv.DictReader(io.StringIO(archive.read("metadata.csv").decode())))
     assert [row["seed"] for row in rows] == ["3", "0", "1"]
-    assert zipped["checked"] is False and "cannot be checked" in zipped["reason"]
+    assert zipped["checked"] is False and "nobody can check" in zipped["reason"]
     assert {row["model_sha256"] for row in rows} == {zipped["model_sha256"]}
 
     monkeypatch.setenv("TORCH_HOME", str(call.folder / "no-weights"))

@@ -22,11 +22,12 @@ OFF = "The check was switched off (--no-gate)."
 
 def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Generate images by seed into a folder or ZIP."""
-    from medgan.generation.export import Origin, Settings, export
+    from medgan.generation.export import Origin, Settings, export, parse_seeds
     from medgan.runs.checkpoint import load_generator
     from medgan.runs.info import model_sha256
     from medgan.runs.watched import watched
 
+    parse_seeds(options.seeds)  # a slip is said before a model is opened
     with watched(options.record) as record, Bar("") as bar:
 
         def progress(what: str, done: int, total: int) -> None:

@@ -35,6 +35,8 @@ TITLES: dict[str, Callable[[str], str]] = {
 """How choices are shown whose names are not words."""
 HIDDEN = (*GOALS, *FROM_THE_DATA, "epochs", "architecture")
 """Asked for above, or given by the data and the preset."""
+NOT_THE_PAPERS = ("frozen", "modulated", "batch_spread")
+"""Parts that the paper's networks do not have."""
 WORDS = {
     "augment": ("Augmentation", ""),
     "batch_size": ("Batch size", "Images a step. Less needs less memory."),
@@ -56,6 +58,14 @@ WORDS = {
     "frozen": (
         "Pretrained judge",
         "A network that knows photographs helps to judge: it looks right much sooner. 5 MB, once.",
+    ),
+    "modulated": (
+        "Latent at every stage",
+        "It shapes each stage of the generator and brings noise: more variety, details that move.",
+    ),
+    "batch_spread": (
+        "See repeated images",
+        "The discriminator sees how far the images of a batch differ, so a generator must not repeat itself.",
     ),
     "ngf": ("Width of the generator", "Twice as wide is about four times as slow."),
     "ndf": ("Width of the discriminator", "Wider sees more, and memorises small sets sooner."),
@@ -90,7 +100,7 @@ def _offered(preset: Preset, *, networks: bool) -> dict[str, Any]:
     """The settings that can be chosen, as the preset has them."""
     kinds: list[tuple[Any, type]] = [(preset.train, TrainConfig)]
     kinds += [(preset.model, ModelConfig)] if networks else []
-    hidden = {*HIDDEN, "frozen"} if preset.model.plain else {*HIDDEN}
+    hidden = {*HIDDEN, *NOT_THE_PAPERS} if preset.model.plain else {*HIDDEN}
     offered = [(config, f) for config, kind in kinds for f in fields(kind) if f.name not in hidden]
     values = {f.name: getattr(config, f.name) for config, f in offered}
     # A row may write 5 for 5.0, and the widget of a whole number would take no half.

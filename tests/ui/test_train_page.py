@@ -124,7 +124,7 @@ def test_every_setting_of_every_preset_is_offered_with_a_line_of_words(data: Dat
         kinds = (app.number_input, app.text_input, app.selectbox, app.toggle)
         offered = {w.key for kind in kinds for w in kind}
         hidden = {"epochs", "iterations", "kimg", "minutes", "channels", "size", "classes", "architecture"}
-        hidden |= {"frozen"} if preset.model.plain else set()
+        hidden |= {"frozen", "modulated", "batch_spread"} if preset.model.plain else set()
         wanted = (preset.train.to_json() | preset.model.to_json()).keys() - hidden
         assert {f"set-{name}-{setting}" for setting in wanted} == {
             k for k in offered if str(k).startswith("set-")
