@@ -150,7 +150,7 @@ def test_a_refusal_says_what_to_do(hub: Jobs, data: Path, tmp_path: Path) -> Non
     for status, words in ((402, "no credit for jobs"), (403, "job.write"), (500, "trouble of its own")):
         hub.refuse = {"/api/jobs/ada": status}
         with pytest.raises(HubError, match=words):
-            HfJobs().start(order)
+            HfJobs().start(replace(order, run=tmp_path / f"run-{status}"))
     hub.refuse = {"/api/repos/create": 403}
     with pytest.raises(HubError, match="does not let you write to ada/medgan-other-"):
         HfJobs().start(replace(order, run=tmp_path / "other"))
