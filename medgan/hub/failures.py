@@ -70,9 +70,7 @@ def explain_upload(error: BaseException, target: Target) -> str | None:
         )
     if status in (402, 413, 507):
         return f"{host} has no room for {repo} (HTTP {status}); make room there, or upload less."
-    if status == 429 or status >= 500:
-        return _status(status, target)
-    return f"{host} refused the upload to {repo} (HTTP {status})."
+    return trouble(status, target) or f"{host} refused the upload to {repo} (HTTP {status})."
 
 
 def unusable(target: Target, reason: str) -> str:
@@ -131,11 +129,16 @@ def _status(status: int, target: Target) -> str:
         return f"{host} refuses your token; {LOG_IN} anew."
     if status == 403:
         return f"{host} does not let you read {target.repo}; {LOG_IN} with a token that may."
+    return trouble(status, target) or f"{host} refused the download of {target.repo} (HTTP {status})."
+
+
+def trouble(status: int, target: Target) -> str | None:
+    """For a server that cannot just now, whatever it was asked; None for any other status."""
     if status == 429:
-        return f"{host} has had too many requests from here. {AGAIN}"
+        return f"{target.host} has had too many requests from here. {AGAIN}"
     if status >= 500:
-        return f"{host} has trouble of its own (HTTP {status}). {AGAIN}"
-    return f"{host} refused the download of {target.repo} (HTTP {status})."
+        return f"{target.host} has trouble of its own (HTTP {status}). {AGAIN}"
+    return None
 
 
 def _unreachable(error: BaseException, target: Target) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import HubError
-from medgan.hub.failures import AGAIN, LOG_IN, Target, explain, explain_upload
+from medgan.hub.failures import LOG_IN, Target, explain, explain_upload, trouble
 from medgan.hub.transfer import HUGGING_FACE, is_address
 
 PATIENCE = 60.0
@@ -164,11 +164,9 @@ def _no_job(status: int, target: Target) -> str:
         )
     if status == 404:
         return f"{target.host} has no such job (any more)."
-    if status == 429:
-        return f"{target.host} has had too many requests from here. {AGAIN}"
-    if status >= 500:
-        return f"{target.host} has trouble of its own (HTTP {status}). {AGAIN}"
-    return f"{target.host} did not take the job (HTTP {status}); check the hardware's name and the hours."
+    return trouble(status, target) or (
+        f"{target.host} did not take the job (HTTP {status}); check the hardware's name and the hours."
+    )
 
 
 def _client() -> Any:

@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 
 from tests.hub.fakeupload import Uploads, _Handler
+from tests.hub.loopback import served
 
 TOKEN = "hf_mayStartJobs"
 GPU = {"type": "gpu", "model": "T4", "quantity": "1", "vram": "16 GB", "manufacturer": "Nvidia"}
@@ -95,22 +95,13 @@ class Jobs(Uploads):
 @contextmanager
 def serve(place: Path) -> Iterator[Jobs]:
     """A hub that is up inside the block; jobs have their files in `place`."""
-    hub = Jobs(place=place)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_JobsHandler,), {"hub": hub}))
-    server.daemon_threads = True
-    hub.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield hub
-    finally:
-        if hub.process is not None and hub.process.poll() is None:
-            for process in [*psutil.Process(hub.process.pid).children(recursive=True), hub.process]:
-                process.kill()
-        hub.closing.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Jobs(place=place), _JobsHandler) as hub:
+        try:
+            yield hub
+        finally:
+            if hub.process is not None and hub.process.poll() is None:
+                for process in [*psutil.Process(hub.process.pid).children(recursive=True), hub.process]:
+                    process.kill()
 
 
 class _JobsHandler(_Handler):
