@@ -22,17 +22,8 @@ def load(model: str) -> Generator:
 
     CheckpointError if there is no such model, HubError if it cannot be pulled.
     """
-    from medgan.errors import CheckpointError
     from medgan.generation.generator import Generator
-    from medgan.hub.transfer import pull
-    from medgan.runs.models import find_model, hub_spec
+    from medgan.hub.transfer import obtain
     from medgan.workspace import Workspace
 
-    space = Workspace.default()
-    try:
-        return Generator(find_model(str(model), space))
-    except CheckpointError:
-        named = hub_spec(str(model))
-        if named is None:
-            raise
-    return Generator(pull(named[0], space, revision=named[1]))
+    return Generator(obtain(str(model), Workspace.default()))

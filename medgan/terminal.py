@@ -17,6 +17,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def agreed(question: str) -> bool | None:
+    """What somebody at the terminal answers to a question; None where nobody can be asked."""
+    if not sys.stdin.isatty():
+        return None
+    say(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 class StopOnSignal:
     """Turns the first Ctrl-C or SIGTERM inside its `with` block into a request to save and stop, and says
     `words`; the second one kills."""

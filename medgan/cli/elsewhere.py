@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from medgan.launchers.order import Launcher, Order
 from medgan.launchers.slurm import Slurm
 from medgan.runs.launch import read_note
 from medgan.runs.record import FAILED, INTERRUPTED, Run
-from medgan.terminal import Bar, StopOnSignal, say
+from medgan.terminal import Bar, StopOnSignal, agreed, say
 
 LAUNCHERS: dict[str, type[Launcher]] = {"slurm": Slurm, "hf-jobs": HfJobs}
 PASSED = (
@@ -68,10 +67,10 @@ def train_elsewhere(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _ask() -> None:
-    if not sys.stdin.isatty():
+    answer = agreed("Start it?")
+    if answer is None:
         raise RunError("Nothing was started: add --yes if that is what you want.")
-    say("Start it? [y/N]")
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not answer:
         raise RunError("Nothing was started.")
 
 

@@ -81,16 +81,9 @@ def _target(options: argparse.Namespace, what: str) -> str:
 
 def model_folder(spec: str) -> Path:
     """The folder of MODEL; one on the Hub is pulled where it is not here yet."""
-    from medgan.errors import CheckpointError
-    from medgan.runs.models import find_model, hub_spec
+    from medgan.hub.transfer import obtain
 
-    try:
-        return find_model(spec, Workspace.default())
-    except CheckpointError:
-        named = hub_spec(spec)
-        if named is None:
-            raise
-        return _pull(*named)
+    return obtain(spec, Workspace.default(), fetch=_pull)
 
 
 def _pull(repo: str, revision: str | None) -> Path:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medgan.cli.models import model_folder
 from medgan.errors import Interrupted
-from medgan.terminal import Bar, say
+from medgan.terminal import Bar, agreed, say
 
 if TYPE_CHECKING:
     from medgan.hub.push import Plan
@@ -69,8 +68,8 @@ def push(options: argparse.Namespace) -> dict[str, Any]:
 
 def _ask() -> None:
     """Nothing leaves before somebody said so."""
-    if not sys.stdin.isatty():
+    answer = agreed("Upload it?")
+    if answer is None:
         raise Interrupted("Nothing was uploaded: add --yes where nobody can be asked.")
-    say("Upload it? [y/N]")
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not answer:
         raise Interrupted("Nothing was uploaded.")

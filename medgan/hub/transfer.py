@@ -15,7 +15,16 @@ from medgan.files import sweep, write_folder, write_json
 from medgan.hub.alone import alone
 from medgan.hub.failures import Target, disk_full, disk_trouble, unusable
 from medgan.hub.process import Progress, Watch, download
-from medgan.runs.models import HUB_PREFIX, SOURCE, pulled_folder, read_source, repo_of, usable
+from medgan.runs.models import (
+    HUB_PREFIX,
+    SOURCE,
+    find_model,
+    hub_spec,
+    pulled_folder,
+    read_source,
+    repo_of,
+    usable,
+)
 from medgan.workspace import Workspace
 
 HUGGING_FACE = "https://huggingface.co"
@@ -60,6 +69,20 @@ def pull(
             raise
         raise HubError(f"{error} The copy pulled earlier stays: {HUB_PREFIX}{target.repo}.") from error
     return folder
+
+
+def obtain(spec: str, workspace: Workspace, fetch: Callable[[str, str | None], Path] | None = None) -> Path:
+    """The folder of MODEL, as `find_model` knows it; one on the Hub is pulled where it is not here yet, by
+    `fetch(repo, revision)` if given. CheckpointError or HubError where it cannot be had."""
+    try:
+        return find_model(spec, workspace)
+    except CheckpointError:
+        named = hub_spec(spec)
+        if named is None:
+            raise
+    if fetch is not None:
+        return fetch(*named)
+    return pull(named[0], workspace, revision=named[1])
 
 
 def target_of(

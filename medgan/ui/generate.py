@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from medgan.data.dataset import Dataset
 from medgan.runs.models import ModelEntry
 from medgan.ui.components import empty, plain_errors
-from medgan.ui.sampler import classes_of_seeds, pick_model, samples
+from medgan.ui.sampler import classes_of_seeds, pick_model, samples, training_set
 from medgan.ui.text import plain
 
 COUNTS = (4, 8, 16, 32)
@@ -28,11 +29,13 @@ MOST_PINNED = 12
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the page shows: a model, a class ("" for any) and the truncation."""
+    """What the page shows: a model, a class ("" for any), the truncation, and what the model was trained on,
+    if that is in the workspace."""
 
     entry: ModelEntry
     label: str
     truncation: float
+    trained_on: Dataset | None
 
 
 def explore() -> Chosen | None:
@@ -50,7 +53,7 @@ def explore() -> Chosen | None:
     count = right.segmented_control(
         "Images", COUNTS, default=16, key="shown", required=True, persist_state="session"
     )
-    chosen = Chosen(entry, label, float(truncation))
+    chosen = Chosen(entry, label, float(truncation), training_set(entry))
     with plain_errors():
         _images(chosen, range(seed, seed + int(count or 16)))
     return chosen

@@ -14,7 +14,6 @@ from medgan.ui.components import dataset_names, open_dataset, plain_errors
 from medgan.ui.follow import follow
 from medgan.ui.generate import Chosen
 from medgan.ui.jobs import delete, explained, jobs
-from medgan.ui.sampler import training_set
 from medgan.ui.session import workspace
 from medgan.ui.text import count, plain, sentence
 
@@ -48,7 +47,7 @@ def new_export(chosen: Chosen) -> None:
             accept_new_options=True,
             help="It goes into LICENSE and README. What the training images allow may reach further.",
         )
-    checked = _check(entry)
+    checked = _check(chosen)
     if not wanted:
         return
     options = [*wanted, f"--truncation={chosen.truncation}", f"--form={form}", f"--licence={licence or ''}"]
@@ -132,8 +131,8 @@ def _classes(entry: ModelEntry) -> list[str]:
     return told_apart or (trained_on if len(trained_on) == 1 else [])
 
 
-def _check(entry: ModelEntry) -> bool:
-    if training_set(entry) is None:
+def _check(chosen: Chosen) -> bool:
+    if chosen.trained_on is None:
         st.caption(
             ":orange[:material/warning:] Nobody can check here whether images are copies: the data set that "
             "this model was trained on is not in this workspace. The ZIP says so."

@@ -7,7 +7,7 @@ import streamlit as st
 from medgan.images import png
 from medgan.ui.components import plain_errors
 from medgan.ui.generate import Chosen, pinned, toggle
-from medgan.ui.sampler import nearest, samples, training_set, walk_gif
+from medgan.ui.sampler import nearest, samples, walk_gif
 from medgan.ui.text import plain
 from medgan.workspace import safe_name
 
@@ -27,7 +27,7 @@ def pins(chosen: Chosen) -> None:
         return
     st.subheader("Pinned")
     with plain_errors():
-        known = training_set(chosen.entry) is not None
+        known = chosen.trained_on is not None
         if not known:
             st.caption(AWAY)
         with st.grid(min_column_width=300 if known else 140, gap="small"):
@@ -35,13 +35,14 @@ def pins(chosen: Chosen) -> None:
                 seeds, samples(chosen.entry, seeds, chosen.label, chosen.truncation), strict=True
             ):
                 with st.container(border=True, gap="xsmall"):
-                    _pin(chosen, seed, image, known)
+                    _pin(chosen, seed, image)
         if len(seeds) > 1:
             _walk(chosen, seeds)
 
 
-def _pin(chosen: Chosen, seed: int, image: bytes, known: bool) -> None:
-    beside = nearest(chosen.entry, image) if known else {}
+def _pin(chosen: Chosen, seed: int, image: bytes) -> None:
+    reals = chosen.trained_on
+    beside = nearest(chosen.entry, reals, image) if reals is not None else {}
     columns = st.columns(1 + len(beside), gap="xsmall")
     columns[0].image(image, width="stretch", output_format="PNG", caption="generated", alt=f"seed {seed}")
     for column, (side, real) in zip(columns[1:], beside.items(), strict=True):

@@ -104,10 +104,9 @@ def training_set(entry: ModelEntry) -> Dataset | None:
     return found(entry.info, workspace())
 
 
-def nearest(entry: ModelEntry, image: bytes) -> dict[str, Nearest]:
-    """The training and the held-out image most like a PNG file; nothing where they are not at hand."""
-    data = training_set(entry)
-    if data is None or (data.size, data.channels) != (entry.info.model.size, entry.info.model.channels):
+def nearest(entry: ModelEntry, data: Dataset, image: bytes) -> dict[str, Nearest]:
+    """The training and the held-out image of `data` most like a PNG file; nothing where they do not fit."""
+    if (data.size, data.channels) != (entry.info.model.size, entry.info.model.channels):
         return {}
     with st.spinner("Comparing with the real images"):
         return _nearest(str(data.folder), data.info["content_sha256"], image)
