@@ -13,6 +13,8 @@ from medgan.modalities import AUTO, MODALITIES, OFF
 
 SIZES = (64, 128, 256)
 FROZEN = ("", "squeezenet")
+PARTS = ("modulated", "batch_spread")
+"""What networks may have besides, or not."""
 MOST_CLASSES = 1000
 AUGMENT = (AUTO, OFF, *MODALITIES)
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -98,10 +100,10 @@ class ModelConfig(_Settings):
         if self.frozen not in FROZEN:
             raise ConfigError(_unknown("frozen network", str(self.frozen), [name or "''" for name in FROZEN]))
         object.__setattr__(self, "classes", _classes(self.classes))  # JSON has lists
-        for name in ("modulated", "batch_spread"):
+        for name in PARTS:
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be true or false.")
-        if self.plain and (self.classes or self.frozen or self.modulated or self.batch_spread):
+        if self.plain and (self.classes or self.frozen or any(getattr(self, name) for name in PARTS)):
             raise ConfigError(
                 "The paper's networks know no classes, no frozen network, no modulation and no spread of a "
                 "batch; use preset small."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.runs.info import model_sha256
     from medgan.runs.watched import watched
 
-    parse_seeds(options.seeds)  # a slip is said before a model is opened
+    seeds = range(options.count) if options.count else parse_seeds(options.seeds)  # before a model is opened
     with watched(options.record) as record, Bar("") as bar:
 
         def progress(what: str, done: int, total: int) -> None:
@@ -45,7 +46,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         settings = Settings(options.truncation, options.form, options.licence, unchecked)
         summary = export(
             generator,
-            _parts(options, info),
+            _parts(options, info, seeds),
             Path(options.out),
             origin=origin,
             settings=settings,
@@ -98,9 +99,9 @@ def _refuse_another(dataset: Any, info: ModelInfo) -> None:
         )
 
 
-def _parts(options: argparse.Namespace, info: ModelInfo) -> list[Part]:
+def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -> list[Part]:
     """Which seeds of which class."""
-    from medgan.generation.export import Part, only_class, parse_seeds
+    from medgan.generation.export import Part, only_class
 
     known = [name for name, _ in info.model.classes] or [only_class(info.about)]
     counts = _counts(options)
@@ -111,7 +112,6 @@ def _parts(options: argparse.Namespace, info: ModelInfo) -> list[Part]:
         return [Part(range(count), label) for label, count in counts.items() if count]
     if options.label and options.label not in known:
         raise DataError(f"The model cannot make {options.label!r} on its own; it makes {_listed(known)}.")
-    seeds = range(options.count) if options.count else parse_seeds(options.seeds)
     return [Part(seeds, options.label or only_class(info.about))]
 
 

@@ -135,6 +135,10 @@ class Dataset:
         values = [row[name] for row in self._rows()]
         return [TEST if value == "heldout" else value for value in values] if name == "split" else values
 
+    def groups(self) -> list[str]:
+        """The group (patient, near copies) of each image; one that is in none is a group of its own."""
+        return [row.get("group") or f"image {k}" for k, row in enumerate(self.manifest)]
+
     def changes(self, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
         """What is not as it was prepared, a few words each; reads every pixel. Empty where all is well."""
         rows = list(self._rows())

@@ -41,7 +41,7 @@ def read_reals(dataset: Dataset, split: str) -> Reals:
                 "again with a larger part (--split) or more images."
             )
     labels = np.array(dataset.column("class"))
-    groups = np.array([row.get("group") or f"image {k}" for k, row in enumerate(dataset.manifest)])
+    groups = np.array(dataset.groups())
     return Reals(
         train=np.asarray(dataset.images[places[TRAIN]]),
         heldout=np.asarray(dataset.images[places[split]]),

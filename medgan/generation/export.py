@@ -30,7 +30,7 @@ from medgan.errors import DataError
 from medgan.files import beside, into_place, write_json
 from medgan.generation.dicom import Source, dicom
 from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
-from medgan.generation.journal import Journal
+from medgan.generation.journal import JOURNAL, Journal
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import BATCH, MAX_SEED, OfClass, class_names, classes_of, sample
 from medgan.generation.words import licence_text, readme
@@ -123,15 +123,16 @@ def export(
     passes the gate.
     """
     settings = settings or Settings()
-    _check(parts, out, settings)
+    _check(generator, parts, out, settings)
     journal = Journal(out, _identity(parts, origin, settings, gate))
     summary = Summary(sum(len(part.seeds) for part in parts), unchecked="" if gate else settings.unchecked)
     for entry in journal.tried:
         summary.add(entry["gate"])
+    work = _Work(origin, settings, gate, journal, summary, progress)
     with closing(journal):
         for k, part in enumerate(parts):
-            _make(_of(generator, part.label), k, part, origin, settings, gate, journal, summary, progress)
-    _finish(journal, out, origin, settings, summary, progress)
+            work.make(_of(generator, part.label), k, part)
+    work.finish(out)
     return summary
 
 
@@ -156,7 +157,7 @@ def only_class(about: dict[str, object]) -> str:
     return str(classes[0]) if len(classes) == 1 else ""
 
 
-def _check(parts: Sequence[Part], out: Path, settings: Settings) -> None:
+def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Settings) -> None:
     if not any(len(part.seeds) for part in parts):
         raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
     if settings.form not in FORMS:
@@ -165,6 +166,13 @@ def _check(parts: Sequence[Part], out: Path, settings: Settings) -> None:
         raise DataError(f"{out} exists already; choose another name.")
     if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} exists and is not empty; choose another folder.")
+    labels = {part.label for part in parts}
+    labels = labels - {""} | (set(class_names(generator)) if "" in labels else set())
+    folders: dict[str, str] = {}
+    for label in sorted(labels):
+        other = folders.setdefault(safe_name(label).casefold(), label)
+        if other != label:
+            raise DataError(f"The classes {other!r} and {label!r} would share a folder; export them apart.")
 
 
 def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: Gate | None) -> dict[str, Any]:
@@ -184,56 +192,6 @@ def _of(generator: nn.Module, label: str) -> nn.Module:
     return OfClass(generator, label) if label and class_names(generator) else generator
 
 
-def _make(
-    generator: nn.Module,
-    number: int,
-    part: Part,
-    origin: Origin,
-    settings: Settings,
-    gate: Gate | None,
-    journal: Journal,
-    summary: Summary,
-    progress: Progress,
-) -> None:
-    """Everything of one part that is not there yet."""
-    before = [entry for entry in journal.tried if entry["part"] == number]
-    passed = [entry["seed"] for entry in before if entry["gate"] in (PASSED, UNCHECKED)]
-    if gate:
-        gate.forget()
-        if passed:
-            gate.remember(sample(generator, passed[-gate.memory :], settings.truncation))
-    left, tried, done = len(part.seeds) - len(passed), len(before), {entry["seed"] for entry in before}
-    seeds = (seed for seed in _in_order(part.seeds) if seed not in done)
-    with ThreadPoolExecutor(2) as pool:
-        writing: deque[tuple[list[Future[None]], list[dict[str, Any]]]] = deque()
-        while left:
-            batch = list(islice(seeds, BATCH))
-            if not batch:
-                raise DataError("There are no more seeds to try.")
-            images = sample(generator, batch, settings.truncation)
-            labels = [part.label or own for own in classes_of(generator, batch)]
-            judged = gate.judge(images) if gate else [Judgement(UNCHECKED, float("nan"), -1)] * len(batch)
-            entries, files = [], []
-            for seed, image, label, judgement in zip(batch, images, labels, judged, strict=True):
-                if not left:
-                    break
-                entries.append(_entry(number, seed, label, judgement))
-                summary.add(judgement.verdict)
-                if judgement.verdict in (PASSED, UNCHECKED):
-                    left -= 1
-                    path = journal.folder / _place(seed, label, settings.form)
-                    files.append(pool.submit(_write, path, image, seed, label, origin, settings))
-            tried += len(entries)
-            writing.append((files, entries))
-            while len(writing) > (AHEAD if left else 0):
-                written, noted = writing.popleft()
-                for one in written:
-                    one.result()
-                journal.note(noted)
-            progress("Image", summary.released, summary.wanted)
-            _give_up_on_few(len(part.seeds) - left, tried, part.label, journal)
-
-
 def _in_order(seeds: Sequence[int]) -> Iterator[int]:
     following = count(max(seeds) + 1) if len(seeds) else iter(())
     return (seed for seed in chain(seeds, following) if seed <= MAX_SEED)
@@ -251,62 +209,115 @@ def _place(seed: int, label: str, form: str) -> str:
     return f"{folder}/seed-{seed:06d}.{kind}"
 
 
-def _write(path: Path, image: np.ndarray, seed: int, label: str, origin: Origin, settings: Settings) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if settings.form == DICOM:
-        source = Source(origin.name, origin.sha256, label, settings.truncation)
-        path.write_bytes(dicom(image, seed, source))
-    else:
-        path.write_bytes(png(image))
+@dataclass(frozen=True)
+class _Work:
+    """An export under way."""
 
+    origin: Origin
+    settings: Settings
+    gate: Gate | None
+    journal: Journal
+    summary: Summary
+    progress: Progress
 
-def _give_up_on_few(passed: int, tried: int, label: str, journal: Journal) -> None:
-    if tried < TRIED or passed >= FEWEST * tried:
-        return
-    journal.close()
-    shutil.rmtree(journal.folder, ignore_errors=True)
-    what = f" of class {label}" if label else ""
-    raise DataError(
-        f"Only {passed:,} of {tried:,} images{what} passed the check: the model repeats itself or its "
-        "training images. Train it longer, on more images or with more variety, or switch the check off "
-        "(--no-gate)."
-    )
+    def make(self, generator: nn.Module, number: int, part: Part) -> None:
+        """Everything of one part that is not there yet."""
+        before = [entry for entry in self.journal.tried if entry["part"] == number]
+        passed = [entry["seed"] for entry in before if entry["gate"] in (PASSED, UNCHECKED)]
+        if self.gate:
+            self.gate.forget()
+            if passed:
+                last = passed[-self.gate.memory :]
+                self.gate.remember(sample(generator, last, self.settings.truncation))
+        left, tried, done = len(part.seeds) - len(passed), len(before), {entry["seed"] for entry in before}
+        seeds = (seed for seed in _in_order(part.seeds) if seed not in done)
+        with ThreadPoolExecutor(2) as pool:
+            writing: deque[tuple[list[Future[None]], list[dict[str, Any]]]] = deque()
+            while left:
+                batch = list(islice(seeds, BATCH))
+                if not batch:
+                    raise DataError("There are no more seeds to try.")
+                entries, files = [], []
+                for seed, image, label, judgement in self._judged(generator, batch, part.label):
+                    if not left:
+                        break
+                    entries.append(_entry(number, seed, label, judgement))
+                    self.summary.add(judgement.verdict)
+                    if judgement.verdict in (PASSED, UNCHECKED):
+                        left -= 1
+                        files.append(pool.submit(self._write, image, seed, label))
+                tried += len(entries)
+                writing.append((files, entries))
+                while len(writing) > (AHEAD if left else 0):
+                    written, noted = writing.popleft()
+                    for one in written:
+                        one.result()
+                    self.journal.note(noted)
+                self.progress("Image", self.summary.released, self.summary.wanted)
+                self._give_up_on_few(len(part.seeds) - left, tried, part.label)
 
+    def finish(self, out: Path) -> None:
+        """Table, README and licence, and all of it in its place."""
+        folder = self.journal.folder
+        self._describe(folder)
+        if self.settings.form == PARQUET:
+            self.journal.path.unlink()  # the images go: after an interruption they are made again
+            to_parquet(folder, lambda done, total: self.progress("Parquet", done, total))
+        if out.suffix.lower() != ".zip":
+            self.journal.path.unlink(missing_ok=True)
+            into_place(folder, out)
+            return
+        packed = beside(out.absolute())
+        try:
+            zipped(folder, packed, lambda done, total: self.progress("ZIP", done, total), without=(JOURNAL,))
+            os.replace(packed, out)
+        finally:
+            packed.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
-def _finish(
-    journal: Journal,
-    out: Path,
-    origin: Origin,
-    settings: Settings,
-    summary: Summary,
-    progress: Progress,
-) -> None:
-    folder = journal.folder
-    released = [entry for entry in journal.tried if entry["gate"] in (PASSED, UNCHECKED)]
-    with (folder / METADATA).open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(COLUMNS)
-        for entry in released:
-            near = "" if entry["near"] is None else entry["near"]
-            place = _place(entry["seed"], entry["label"], settings.form)
-            more = (settings.truncation, near, entry["gate"], origin.name, origin.sha256)
-            rows.writerow((place, entry["seed"], entry["label"], *more))
-    labels = sorted({entry["label"] for entry in released} - {""})
-    text = readme(origin.name, origin.sha256, origin.about, asdict(settings), summary.sentence(), labels)
-    (folder / "README.md").write_text(text, "utf-8")
-    record = {"format": 1, "model_sha256": origin.sha256, **asdict(settings), **asdict(summary)}
-    write_json(folder / RECORD, record)
-    (folder / "LICENSE").write_text(licence_text(settings.licence, origin.name), "utf-8")
-    if settings.form == PARQUET:
-        to_parquet(folder, lambda done, total: progress("Parquet", done, total))
-    journal.path.unlink()
-    if out.suffix.lower() != ".zip":
-        into_place(folder, out)
-        return
-    packed = beside(out.absolute())
-    try:
-        zipped(folder, packed, lambda done, total: progress("ZIP", done, total))
-        os.replace(packed, out)
-    finally:
-        packed.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    def _judged(
+        self, generator: nn.Module, batch: Sequence[int], label: str
+    ) -> Iterator[tuple[int, np.ndarray, str, Judgement]]:
+        images = sample(generator, batch, self.settings.truncation)
+        labels = [label or own for own in classes_of(generator, batch)]
+        unchecked = [Judgement(UNCHECKED, float("nan"), -1)] * len(batch)
+        return zip(batch, images, labels, self.gate.judge(images) if self.gate else unchecked, strict=True)
+
+    def _write(self, image: np.ndarray, seed: int, label: str) -> None:
+        path = self.journal.folder / _place(seed, label, self.settings.form)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.settings.form == DICOM:
+            source = Source(self.origin.name, self.origin.sha256, label, self.settings.truncation)
+            path.write_bytes(dicom(image, seed, source))
+        else:
+            path.write_bytes(png(image))
+
+    def _give_up_on_few(self, passed: int, tried: int, label: str) -> None:
+        if tried < TRIED or passed >= FEWEST * tried:
+            return
+        self.journal.close()
+        shutil.rmtree(self.journal.folder, ignore_errors=True)
+        what = f" of class {label}" if label else ""
+        raise DataError(
+            f"Only {passed:,} of {tried:,} images{what} passed the check: the model repeats itself or its "
+            "training images. Train it longer, on more images or with more variety, or switch the check off "
+            "(--no-gate)."
+        )
+
+    def _describe(self, folder: Path) -> None:
+        origin, settings = self.origin, asdict(self.settings)
+        released = [entry for entry in self.journal.tried if entry["gate"] in (PASSED, UNCHECKED)]
+        with (folder / METADATA).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(COLUMNS)
+            for entry in released:
+                near = "" if entry["near"] is None else entry["near"]
+                place = _place(entry["seed"], entry["label"], self.settings.form)
+                more = (self.settings.truncation, near, entry["gate"], origin.name, origin.sha256)
+                rows.writerow((place, entry["seed"], entry["label"], *more))
+        labels = sorted({entry["label"] for entry in released} - {""})
+        text = readme(origin.name, origin.sha256, origin.about, settings, self.summary.sentence(), labels)
+        (folder / "README.md").write_text(text, "utf-8")
+        record = {"format": 1, "model_sha256": origin.sha256, **settings, **asdict(self.summary)}
+        write_json(folder / RECORD, record)
+        (folder / "LICENSE").write_text(licence_text(self.settings.licence, origin.name), "utf-8")

@@ -51,7 +51,7 @@ class Gate:
     """
 
     def __init__(self, train: np.ndarray, groups: Sequence[str] | np.ndarray) -> None:
-        self._train = list(turned(self._features(train)))
+        self._train = list(turned(comparable(train)))
         self._levels: Levels = levels(self._train, groups)
         self._repeat = level_of_repeats(self._train[0], groups)
         self.forget()
@@ -62,7 +62,7 @@ class Gate:
 
     def judge(self, images: np.ndarray) -> list[Judgement]:
         """uint8 `(N, S, S, C)`, in the order in which they would leave."""
-        rows = self._features(images)
+        rows = comparable(images)
         best, _ = nearest_over_turns(turned(rows), self._train)
         copies = self._levels.copies(best)
         found = []
@@ -75,7 +75,7 @@ class Gate:
 
     def remember(self, images: np.ndarray) -> None:
         """Images that passed earlier, uint8 `(N, S, S, C)`, the last ones last."""
-        rows = np.concatenate([self._last, self._features(images)])
+        rows = np.concatenate([self._last, comparable(images)])
         self._last = rows[-len(self._train[0]) :]
 
     @property
@@ -86,14 +86,16 @@ class Gate:
     def _seen(self, row: np.ndarray) -> bool:
         return len(self._last) > 0 and bool((distances(row[None], self._last) < self._repeat).any())
 
-    def _features(self, images: np.ndarray) -> np.ndarray:
-        return contrast_free(pixels().extract(images))
+
+def comparable(images: np.ndarray) -> np.ndarray:
+    """uint8 `(N, S, S, C)` as rows whose distances tell copies, however bright they are."""
+    return contrast_free(pixels().extract(images))
 
 
 def gate_of(dataset: Dataset) -> Gate:
     """The gate before images of a model that was trained on the training part of `dataset`."""
     parts = np.array(dataset.column("split"))
-    groups = np.array([row.get("group") or f"image {k}" for k, row in enumerate(dataset.manifest)])
+    groups = np.array(dataset.groups())
     return Gate(dataset.part(TRAIN), groups[parts == TRAIN])
 
 

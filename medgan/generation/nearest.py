@@ -8,8 +8,8 @@ import numpy as np
 
 from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, TRAIN, VALIDATION
-from medgan.metrics.copies import contrast_free, nearest_over_turns, turned
-from medgan.metrics.features import pixels
+from medgan.generation.gate import comparable
+from medgan.metrics.copies import nearest_over_turns, turned
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Reals:
         for side, names in (("training", [TRAIN]), ("held-out", [TEST, VALIDATION])):
             places = np.flatnonzero(np.isin(parts, names))
             if len(places):
-                rows = contrast_free(pixels().extract(np.asarray(self._images[places])))
+                rows = comparable(np.asarray(self._images[places]))
                 self._sides[side] = (places, list(turned(rows)))
 
     def nearest(self, image: np.ndarray) -> dict[str, Nearest]:
         """The nearest `training` and `held-out` image of uint8 `(S, S, C)`, of those sides that have any."""
-        row = contrast_free(pixels().extract(image[None]))
+        row = comparable(image[None])
         found = {}
         for side, (places, reals) in self._sides.items():
             best, _ = nearest_over_turns(turned(row), reals)

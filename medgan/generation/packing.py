@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ _DATE = (2000, 1, 1, 0, 0, 0)
 Advance = Callable[[int, int], None]
 
 
-def zipped(folder: Path, out: Path, advance: Advance) -> None:
-    """All files of `folder` as a ZIP, each read as it is written. PNG and Parquet are compressed already."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+def zipped(folder: Path, out: Path, advance: Advance, *, without: Collection[str] = ()) -> None:
+    """All files of `folder` as a ZIP but those named `without`, each read as it is written. PNG and Parquet
+    are compressed already."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    names = sorted(name for name in files if name not in without)
     with zipfile.ZipFile(out, "w") as archive:
         for done, name in enumerate(names, 1):
             info = zipfile.ZipInfo(name, _DATE)

@@ -14,6 +14,7 @@ from medgan.config import (
     FROM_THE_DATA,
     FROZEN,
     GOALS,
+    PARTS,
     PRECISIONS,
     STOP_ON,
     ModelConfig,
@@ -35,7 +36,7 @@ TITLES: dict[str, Callable[[str], str]] = {
 """How choices are shown whose names are not words."""
 HIDDEN = (*GOALS, *FROM_THE_DATA, "epochs", "architecture")
 """Asked for above, or given by the data and the preset."""
-NOT_THE_PAPERS = ("frozen", "modulated", "batch_spread")
+NOT_THE_PAPERS = ("frozen", *PARTS)
 """Parts that the paper's networks do not have."""
 WORDS = {
     "augment": ("Augmentation", ""),

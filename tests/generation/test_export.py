@@ -216,6 +216,29 @@ def test_what_is_there_already_is_not_touched(tmp_path: Path) -> None:
         export(new(), [Part([])], tmp_path / "new", origin=ORIGIN)
 
 
+def test_classes_that_would_share_a_folder_are_refused(tmp_path: Path) -> None:
+    for parts in ([Part([1], "b c"), Part([1], "b/c")], [Part([1])]):
+        model = Shelf(blobs(5, 9), classes=(("B c", 1), ("b/c", 1)))
+        with pytest.raises(DataError, match="would share a folder"):
+            export(model, parts, tmp_path / "out", origin=ORIGIN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_ended_while_it_was_packed_is_not_made_again(tmp_path: Path) -> None:
+    def cut(what: str, done: int, total: int) -> None:
+        if what == "ZIP":
+            raise Interrupted("Stopped.")
+
+    with pytest.raises(Interrupted):
+        export(new(), [Part(range(9))], tmp_path / "out.zip", origin=ORIGIN, progress=cut)
+    said: list[str] = []
+    again = [Part(range(9))]
+    export(new(), again, tmp_path / "out.zip", origin=ORIGIN, progress=lambda what, *_: said.append(what))
+    assert set(said) == {"ZIP"}
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert "journal.jsonl" not in archive.namelist() and "metadata.csv" in archive.namelist()
+
+
 def test_a_class_lacks_what_the_largest_has_more() -> None:
     classes = {"a": {"train": 49, "test": 200}, "b": {"train": 111}, "c": {"test": 3}}
     assert lacking(classes) == {"a": 62, "b": 0, "c": 111}
