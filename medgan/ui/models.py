@@ -12,6 +12,7 @@ from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
 from medgan.ui.sampler import describe
 from medgan.ui.session import workspace
+from medgan.ui.transfers import dismissal, under_way
 
 KINDS = {
     SHIPS: ("Ships with MedGAN", "None."),
@@ -62,32 +63,25 @@ def pull_form() -> None:
         pulls().start(name, revision.strip() or None)
     elif pressed:
         st.error("Give the repository as owner/name, as it stands in its address on the Hub.")
-    busy = any(not pull.finished for pull in pulls().all)
+    busy = pulls().busy
     st.fragment(_pulls, run_every=REFRESH if busy else None)(busy)
 
 
 def _pulls(was_busy: bool) -> None:
     for number, pull in enumerate(reversed(pulls().all)):
         _one(pull, number)
-    if was_busy and all(pull.finished for pull in pulls().all):
+    if was_busy and not pulls().busy:
         st.rerun()
 
 
 def _one(pull: Pull, number: int) -> None:
-    if not pull.finished:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            size = f"{pull.done / 1e6:.1f} of {pull.total / 1e6:.1f} MB" if pull.total else "asking the Hub"
-            st.progress(pull.progress, text=f"`{pull.repo}`: {size}")
-            if st.button("Cancel", key=f"cancel_pull_{number}"):
-                pull.cancel.set()
+    if under_way(pull, f"`{pull.repo}`", f"pull_{number}"):
         return
     if pull.error:
         st.error(f"`{pull.repo}`: {pull.error}", icon=":material/error:")
     else:
         st.success(f"`{pull.repo}` is here and ready to generate.", icon=":material/check_circle:")
-    if st.button("Dismiss", type="tertiary", key=f"dismiss_pull_{number}"):
-        pulls().forget(pull)
-        st.rerun(scope="fragment")
+    dismissal(pulls(), pull, f"pull_{number}")
 
 
 def _for_this_page(text: str) -> str:

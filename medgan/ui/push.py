@@ -16,6 +16,7 @@ from medgan.ui.pushes import Push, pushes
 from medgan.ui.session import workspace
 from medgan.ui.sources import hosted
 from medgan.ui.text import count, on_the_page, plain, sentence
+from medgan.ui.transfers import dismissal, under_way
 
 LICENCES = ("", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "other")
 REFRESH = 0.7
@@ -64,7 +65,7 @@ def push_form() -> None:
         else:
             with plain_errors():
                 _start(entries[str(spec)], repo, str(licence), token, note, override, private)
-    busy = any(not push.finished for push in pushes().all)
+    busy = pushes().busy
     st.fragment(_list, run_every=REFRESH if busy else None)(busy)
 
 
@@ -104,18 +105,13 @@ def _start(
 def _list(was_busy: bool) -> None:
     for number, push in enumerate(reversed(pushes().all)):
         _one(push, number)
-    if was_busy and all(push.finished for push in pushes().all):
+    if was_busy and not pushes().busy:
         st.rerun()
 
 
 def _one(push: Push, number: int) -> None:
     where = f"{plain(push.name)} to `{push.repo}`"
-    if not push.finished:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            size = f"{push.done / 1e6:.1f} of {push.total / 1e6:.1f} MB" if push.total else "asking the Hub"
-            st.progress(push.progress, text=f"{where}: {size}")
-            if st.button("Cancel", key=f"cancel_push_{number}"):
-                push.cancel.set()
+    if under_way(push, where, f"push_{number}"):
         return
     if push.pushed:
         seen = "private" if push.pushed.private else "public"
@@ -126,9 +122,7 @@ def _one(push: Push, number: int) -> None:
         st.link_button("Open it on the Hub", push.pushed.url, icon=":material/open_in_new:")
     else:
         st.error(f"{where}: {sentence(on_the_page(push.error))}", icon=":material/error:")
-    if st.button("Dismiss", type="tertiary", key=f"dismiss_push_{number}"):
-        pushes().forget(push)
-        st.rerun(scope="fragment")
+    dismissal(pushes(), push, f"push_{number}")
 
 
 def reports_of(entry: ModelEntry) -> list[dict[str, Any]]:

@@ -1,0 +1,97 @@
+"""Pulls from the Hub and pushes to it, each in a thread of its own, so that the page stays quick and a
+refresh loses nothing. The thread never touches Streamlit; it only updates its `Transfer`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+KEPT = 9
+"""Earlier ones that stay on the list beside a new one."""
+
+
+@dataclass
+class Transfer:
+    """One pull or push: how far it is, and how it ended."""
+
+    repo: str
+    done: int = 0
+    total: int = 0
+    finished: bool = False
+    error: str = ""
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def progress(self) -> float:
+        """Share of the bytes that are there, 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    def advance(self, done: int, total: int) -> None:
+        """Called from its thread."""
+        self.done, self.total = done, total
+
+
+T = TypeVar("T", bound=Transfer)
+
+
+class Transfers(Generic[T]):
+    """Those of one kind on this server, newest last."""
+
+    def __init__(self) -> None:
+        self.all: list[T] = []
+        self._lock = threading.Lock()
+
+    def begin(self, transfer: T, work: Callable[[T], None]) -> T:
+        """Let `work` do it in a thread; one that is under way with the same repository is returned instead.
+        `work` writes down its errors."""
+        with self._lock:
+            for other in self.all:
+                if other.repo == transfer.repo and not other.finished:
+                    return other
+            self.all = [*self.all[-KEPT:], transfer]
+
+        def run() -> None:
+            try:
+                work(transfer)
+            finally:
+                transfer.finished = True
+
+        threading.Thread(target=run, daemon=True, name=f"transfer {transfer.repo}").start()
+        return transfer
+
+    def forget(self, transfer: T) -> None:
+        """Take a finished one off the list."""
+        with self._lock:
+            self.all = [other for other in self.all if other is not transfer]
+
+    @property
+    def busy(self) -> bool:
+        """Whether one is under way."""
+        return any(not transfer.finished for transfer in self.all)
+
+
+def under_way(transfer: Transfer, words: str, key: str) -> bool:
+    """Show how far it is, with Cancel; False, and nothing shown, where it has ended."""
+    if transfer.finished:
+        return False
+    with st.container(horizontal=True, vertical_alignment="center"):
+        size = (
+            f"{transfer.done / 1e6:.1f} of {transfer.total / 1e6:.1f} MB"
+            if transfer.total
+            else "asking the Hub"
+        )
+        st.progress(transfer.progress, text=f"{words}: {size}")
+        if st.button("Cancel", key=f"cancel_{key}"):
+            transfer.cancel.set()
+    return True
+
+
+def dismissal(registry: Transfers[T], transfer: T, key: str) -> None:
+    """The button that takes a finished one off the list."""
+    if st.button("Dismiss", type="tertiary", key=f"dismiss_{key}"):
+        registry.forget(transfer)
+        st.rerun(scope="fragment")
