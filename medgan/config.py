@@ -278,7 +278,7 @@ PRESETS: dict[str, Preset] = {
             "Best images, on a GPU",
             "A generator without grid, a discriminator that also looks through a pretrained network, and "
             "augmentation that fits the kind of image. What to use with a graphics card.",
-            model=ModelConfig("resize", frozen="squeezenet", modulated=True, batch_spread=True),
+            model=ModelConfig("resize", ndf=48, frozen="squeezenet", modulated=True, batch_spread=True),
             train=TrainConfig(kimg=400, epochs=1, beta2=0.99, augment=AUTO, ema_kimg=10, sample_every=200),
         ),
         Preset(

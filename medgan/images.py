@@ -130,5 +130,5 @@ def to_pil(image: Array) -> Image.Image:
 def png(image: Array | Image.Image) -> bytes:
     """PNG bytes of an uint8 `(H, W, C)` array or a Pillow image; the same pixels give the same bytes."""
     buffer = io.BytesIO()
-    (to_pil(image) if isinstance(image, np.ndarray) else image).save(buffer, "PNG", compress_level=6)
+    (to_pil(image) if isinstance(image, np.ndarray) else image).save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()
