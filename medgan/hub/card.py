@@ -129,6 +129,7 @@ python -m medgan generate {spec} --seeds 0-63{one} --out samples.zip
 ```
 ```python
 import medgan
+
 generator = medgan.load("{spec}")
 images = generator.sample(seeds=range(16){label})  # uint8 (16, H, W, C)
 ```"""
