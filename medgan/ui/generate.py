@@ -118,4 +118,5 @@ def _pick_class(entry: ModelEntry) -> str:
 
 
 def _caption(seed: int, label: str) -> str:
-    return f"seed {seed} · {plain(label, 24)}" if label else f"seed {seed}"
+    words = label.replace("_", " ")  # a long class breaks between words
+    return f"seed {seed} · {plain(words, 24)}" if label else f"seed {seed}"

@@ -30,11 +30,14 @@ def introduction() -> None:
 
 def shipped_samples() -> None:
     """Samples of the models that ship, drawn when they were made, so that they show at once."""
-    for folder in sorted(path.parent for path in CHECKPOINTS.glob("*/samples.png")):
-        data = picture(folder / "samples.png")
-        if data:
-            st.image(data, width="stretch", output_format="PNG", alt=f"Samples of {folder.name}")
-            st.caption(f"Drawn by `{folder.name}`, a model that ships: none of these is a photograph.")
+    with st.grid(min_column_width=380, gap="small"):
+        for folder in sorted(path.parent for path in CHECKPOINTS.glob("*/samples.png")):
+            data = picture(folder / "samples.png")
+            if not data:
+                continue
+            with st.container():
+                st.image(data, width="stretch", output_format="PNG", alt=f"Samples of {folder.name}")
+                st.caption(f"Drawn by `{folder.name}`, a model that ships: none of these is a photograph.")
 
 
 def steps() -> None:
