@@ -146,6 +146,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     add("--on", choices=ENGINES, default=HERE, help="here (default), a SLURM cluster, or Hugging Face Jobs")
     add("--hours", type=float, help="elsewhere: the longest one job may take (default 12)")
     add("--flavor", metavar="NAME", help="hf-jobs: the hardware; without it, what there is and its price")
+    add(
+        "--plan",
+        action="store_true",
+        help="elsewhere: only say what it takes and costs; start nothing",
+    )
     add("--yes", action="store_true", help="hf-jobs: do not ask whether it may cost what it costs")
     add("--partition", metavar="NAME", help="slurm: the part of the cluster")
     add(

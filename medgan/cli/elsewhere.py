@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,15 @@ HOURS, MOST_HOURS = 12.0, 720
 
 
 def train_elsewhere(options: argparse.Namespace) -> dict[str, Any]:
-    """Say what the job takes, start it (or find it, with `--resume`), and follow it to its end."""
+    """Say what the job takes, start it (or find it, with `--resume`), and follow it to its end; with `--plan`
+    say it alone."""
     launcher, order = LAUNCHERS[options.on](), ordered(options)
     job = known_job(order, launcher)
     if job is None:
         _refuse(options, Run(order.run))
+    if options.plan:
+        return _planned(launcher, order, job)
+    if job is None:
         check(launcher, order)
         for sentence in launcher.plan(order):
             say(sentence)
@@ -64,6 +69,16 @@ def train_elsewhere(options: argparse.Namespace) -> dict[str, Any]:
         raise RunError(status.message)
     say(status.message)
     return outcome(options.run, status) | {"engine": launcher.name, "job": job}
+
+
+def _planned(launcher: Launcher, order: Order, job: str | None) -> dict[str, Any]:
+    """What `--plan` prints: the `job` that has this run already, or what is missing, or what will be done."""
+    needs = [] if job else launcher.needs(order)
+    plan = [] if job or needs else launcher.plan(order)
+    for sentence in [f"Job {job} of {launcher.title} has this run already."] if job else [*needs, *plan]:
+        say(sentence)
+    hardware = [asdict(one) for one in launcher.hardware()]
+    return {"engine": launcher.name, "job": job, "needs": needs, "plan": plan, "hardware": hardware}
 
 
 def _ask() -> None:

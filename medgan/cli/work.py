@@ -29,6 +29,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         from medgan.cli.elsewhere import train_elsewhere
 
         return train_elsewhere(options)
+    if options.plan:
+        raise ConfigError("--plan is for trainings elsewhere (--on); --estimate measures one here.")
     from medgan.training.together import leave
 
     if not options.run:

@@ -52,6 +52,7 @@ class HfJobs(Launcher):
 
     def __init__(self) -> None:
         self._hub: JobsHub | None = None
+        self._hardware: list[Hardware] | None = None
         self._last = (time.monotonic(), JobState(PENDING))
         self._fetched: dict[str, str] = {}
 
@@ -68,7 +69,7 @@ class HfJobs(Launcher):
         missing = []
         if not (ROOT / "requirements.txt").is_file():
             missing.append("The job needs requirements.txt, which lies in a clone of MedGAN; run it there.")
-        there = self.hub.hardware()
+        there = self.hardware()
         wanted = order.settings.get("flavor", "")
         if wanted not in [hardware.name for hardware in there]:
             said = f"There is no hardware {wanted!r}" if wanted else "Name the hardware with --flavor"
@@ -78,7 +79,7 @@ class HfJobs(Launcher):
     def plan(self, order: Order) -> list[str]:
         """What leaves this machine, and what it costs at most."""
         owner = self.hub.account()
-        (hardware,) = [h for h in self.hub.hardware() if h.name == order.settings["flavor"]]
+        (hardware,) = [h for h in self.hardware() if h.name == order.settings["flavor"]]
         repo = _known_repo(order) or f"a new private data set of {owner}"
         hours = MINUTES.get(hardware.unit)
         most = f", so at most ${hardware.dollars * order.hours * 60 / hours:.2f}" if hours else ""
@@ -90,6 +91,12 @@ class HfJobs(Launcher):
             "The account needs Pro or credit, and the token the permission to write and to start jobs.",
         ]
         return sentences + ([] if hardware.gpu else ["This hardware has no GPU: is that meant?"])
+
+    def hardware(self) -> list[Hardware]:
+        """As the Hub lists it to whoever is logged in; it is asked once."""
+        if self._hardware is None:
+            self._hardware = self.hub.hardware() if self.hub.token() else []
+        return self._hardware
 
     def asks(self, order: Order) -> bool:
         """It costs money, and images leave the machine."""

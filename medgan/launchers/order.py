@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from medgan.hub.jobs import Hardware
 
 PENDING, RUNNING, ENDED = "pending", "running", "ended"
 
@@ -54,6 +57,10 @@ class Launcher(ABC):
     @abstractmethod
     def plan(self, order: Order) -> list[str]:
         """What `start` will do and take, a sentence each, with the cost where the engine tells it."""
+
+    def hardware(self) -> list[Hardware]:
+        """What a job may run on, where the engine tells it and has prices."""
+        return []
 
     def asks(self, order: Order) -> bool:
         """Whether a person has to agree before it starts: it costs money, or images leave the machine."""

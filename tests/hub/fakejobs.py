@@ -128,6 +128,7 @@ class _JobsHandler(_Handler):
         return known
 
     def _look(self) -> None:
+        self.hub.seen.append((self.command, self.path, self.headers.get("Authorization")))
         if not self._known():
             return
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")

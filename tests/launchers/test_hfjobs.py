@@ -75,6 +75,11 @@ def test_what_it_takes_and_costs_is_said_and_asked_before_anything_is_sent(
     assert "One job of ada on Nvidia T4: $0.01 a minute, so at most $1.20 in 2 hours" in said
     assert "the images of ct, this code" in said and "your token, as the job's secret" in said
     assert "Nothing was started: add --yes" in said
+    assert main(["train", *map(str, train), "--plan", "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["job"], planned["needs"], len(planned["plan"])) == (None, [], 3)
+    assert [one["name"] for one in planned["hardware"]] == ["cpu-basic", "t4-small"]
+    assert "--estimate measures one here" in failed(capsys, data, "--plan")
     named = failed(capsys, *train, "--flavor", "h900")
     assert "no hardware 'h900'; there is: cpu-basic ($0.000167 a minute), t4-small ($0.01 a minute)" in named
     monkeypatch.delenv("HF_TOKEN")
