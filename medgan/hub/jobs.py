@@ -142,7 +142,7 @@ class JobsHub:
             status = getattr(getattr(error, "response", None), "status_code", 0)
             said = explain_upload(error, target) if repo else None
             raise HubError(said or _no_job(status, target)) from error
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, OSError, UnicodeError) as error:
             sentence = explain(error, target)
             if sentence is None:
                 raise

@@ -31,16 +31,12 @@ def launch(
     *,
     before: Status | None = None,
     message: str = "Starting; loading PyTorch",
+    token: str = "",
 ) -> subprocess.Popen[bytes]:
     """Start the command with its words in the run folder's `log.txt`, and write a first status.
 
-    `before` is the status that a resumed run goes on from.
+    `before` is the status that a resumed run goes on from, `token` one that was typed, as in `login`.
     """
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {
-        "MEDGAN_HOME": str(workspace.root),
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-    }
     with (run.folder / "log.txt").open("ab") as log:
         log.write(b"\n")  # an earlier process may have ended in the middle of a progress bar
         log.flush()
@@ -49,7 +45,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=environment(workspace, token),
             start_new_session=True,  # Ctrl-C on whoever starts it must not end a training
         )
     if os.name == "posix":
@@ -59,15 +55,32 @@ def launch(
     return child
 
 
-def resume(run: Run, workspace: Workspace) -> subprocess.Popen[bytes]:
-    """Let a run that is not alive go on from its last checkpoint, with its own settings and data set.
-    RunError if the folder is no run."""
+def environment(workspace: Workspace, token: str = "") -> dict[str, str]:
+    """What a command is given that works in `workspace`, for whoever typed `token`."""
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    ours = {"MEDGAN_HOME": str(workspace.root), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return os.environ | ours | login(token)
+
+
+def login(token: str) -> dict[str, str]:
+    """With this in its environment the Hub's client takes `token` before any login of the machine, and writes
+    it nowhere; empty for no token. No command line shows it, and no file holds it."""
+    if not token:
+        return {}
+    return {"HF_TOKEN": token, "HF_OIDC_RESOURCE": "", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"}
+
+
+def resume(
+    run: Run, workspace: Workspace, *, token: str = "", agreed: bool = False
+) -> subprocess.Popen[bytes]:
+    """Let a run that is not alive go on from its last checkpoint, with its own settings and data set;
+    `agreed` where somebody has, to what it costs elsewhere. RunError if the folder is no run."""
     config = run.config()
     dataset = config["dataset"]["path"]
     arguments = ["train", str(dataset), "--run", str(run.folder.resolve()), "--resume"]
     if engine := read_note(run).get("engine"):
-        arguments.append(f"--on={engine}")
-    return launch(run, arguments, workspace, before=run.status())
+        arguments += [f"--on={engine}", *(["--yes"] if agreed else [])]
+    return launch(run, arguments, workspace, before=run.status(), token=token)
 
 
 def read_note(run: Run) -> dict[str, Any]:
@@ -89,5 +102,10 @@ def last_words(run: Run, *, since: float) -> str:
         lines = log.read_text("utf-8", errors="replace").replace("\r", "\n").splitlines()
     except OSError:
         return ""
-    said = [line.removeprefix("medgan: ") for line in lines[-3:] if line.startswith("medgan: ")]
+    return complaint(lines[-3:])
+
+
+def complaint(lines: Sequence[str]) -> str:
+    """The sentence with which a command of ours ended, among what it printed; empty if it left none."""
+    said = [line.removeprefix("medgan: ") for line in lines if line.startswith("medgan: ")]
     return said[-1] if said else ""

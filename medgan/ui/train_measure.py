@@ -16,6 +16,7 @@ from typing import Any
 
 import streamlit as st
 
+from medgan.runs.launch import complaint
 from medgan.ui.components import duration
 from medgan.ui.jobs import ROOT
 from medgan.ui.text import sentence
@@ -100,9 +101,8 @@ def _read(out: bytes, words: bytes) -> Measurement:
     try:
         return Measurement(found=dict(json.loads(out)))
     except ValueError:
-        said = words.decode("utf-8", "replace").splitlines()
-        own = [line.removeprefix("medgan: ") for line in said if line.startswith("medgan: ")]
-        return Measurement(problem=own[-1] if own else "It could not be measured; start the run to see why.")
+        said = complaint(words.decode("utf-8", "replace").splitlines())
+        return Measurement(problem=said or "It could not be measured; start the run to see why.")
 
 
 @st.cache_resource(show_spinner=False)
