@@ -13,7 +13,6 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from medgan.runs.launch import last_words as last_words
 from medgan.runs.launch import launch, resume
 from medgan.runs.record import INTERRUPTED, Run, Status
 from medgan.ui.session import workspace
+from medgan.ui.train_options import AFRESH, ANYWHERE, Begin, Changes, Goal, Place, training_options
 from medgan.workspace import Workspace, free_name, safe_name
 
 if TYPE_CHECKING:
@@ -35,34 +35,7 @@ if TYPE_CHECKING:
 
 GRACE = 8.0
 """Seconds that a process has to end by itself once it is asked to."""
-
-Goal = Mapping[str, float]
-Changes = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run is trained: one of `config.DEVICES`, and on how many of them; `engine` holds the options
-    that send it elsewhere, none for here."""
-
-    device: str = "auto"
-    devices: int = 1
-    engine: tuple[str, ...] = ()
-
-
-ANYWHERE = Place()
-
-
-@dataclass(frozen=True)
-class Begin:
-    """What a run begins with: `init` is the MODEL whose weights it takes over, empty for none; `conditional`,
-    whether its model tells the classes of the data set apart."""
-
-    init: str = ""
-    conditional: bool = False
-
-
-AFRESH = Begin()
+LOADING = "Starting; loading PyTorch"
 
 
 class Jobs:
@@ -83,21 +56,25 @@ class Jobs:
         changes: Changes,
         begin: Begin = AFRESH,
         place: Place = ANYWHERE,
+        token: str = "",
     ) -> Run:
-        """Start a new run under a free name like `name`; the rest as in `training_options`."""
+        """Start a new run under a free name like `name`; the rest as in `training_options`. `token` was typed
+        for the engine; its process has it, and nothing else here."""
         with self._lock:
             run = Run(self.workspace.runs / free_name(self.workspace.runs, name))
             run.folder.mkdir(parents=True)
             options = training_options(dataset, preset, goal=goal, changes=changes, begin=begin, place=place)
-            self._start(run, ["train", *options, f"--run={run.folder}"])
+            message = "Starting; sending what the job needs" if place.engine else LOADING
+            self._start(run, ["train", *options, f"--run={run.folder}"], message, token)
         return run
 
-    def resume(self, run: Run) -> None:
-        """Let a run go on from its last checkpoint; nothing happens if it is alive."""
+    def resume(self, run: Run, *, token: str = "", agreed: bool = False) -> None:
+        """Let a run go on from its last checkpoint; nothing happens if it is alive. `token` as in `train`,
+        `agreed` where the visitor has, to what a job costs."""
         with self._lock:
             if not run.status().alive:
                 Dataset(run.config()["dataset"]["path"])  # its sentence is for the page, if the set is gone
-                self._remember(resume(run, self.workspace))
+                self._remember(resume(run, self.workspace, token=token, agreed=agreed))
 
     def rename(self, run: Run, name: str) -> Run:
         """Give a run another name, which is that of its folder. MedGANError if it is at work or the name
@@ -224,37 +201,12 @@ class Jobs:
             # Waiting is for a thread: the page must not stand still.
             threading.Thread(target=_end, args=(status,), daemon=True, name=f"end {status.pid}").start()
 
-    def _start(
-        self,
-        run: Run,
-        arguments: Sequence[str],
-        message: str = "Starting; loading PyTorch",
-    ) -> None:
-        self._remember(launch(run, arguments, self.workspace, message=message))
+    def _start(self, run: Run, arguments: Sequence[str], message: str = LOADING, token: str = "") -> None:
+        self._remember(launch(run, arguments, self.workspace, message=message, token=token))
 
     def _remember(self, child: subprocess.Popen[bytes]) -> None:
         # Asking the others whether they have ended keeps them from staying behind as zombies.
         self._children = [c for c in self._children if c.poll() is None] + [child]
-
-
-def training_options(
-    dataset: Path,
-    preset: str,
-    *,
-    goal: Goal,
-    changes: Changes,
-    begin: Begin = AFRESH,
-    place: Place = ANYWHERE,
-) -> list[str]:
-    """What follows `train` on the command line. `goal` is one of `config.GOALS` with its value, or empty
-    for the preset's; `changes` are settings other than the preset's."""
-    options = [str(dataset), f"--preset={preset}", f"--device={place.device}"]
-    options += [f"--devices={place.devices}"] if place.devices > 1 else []
-    options += place.engine
-    options += [f"--init={begin.init}"] if begin.init else []
-    options += ["--conditional"] if begin.conditional else []
-    options += [f"--{name}={value}" for name, value in goal.items()]
-    return options + [f"--set={name}={value}" for name, value in changes.items()]
 
 
 def _begin_anew(record: Run, settings: Settings) -> None:

@@ -12,9 +12,10 @@ from medgan.data.split import TEST, TRAIN
 from medgan.hardware import gpu_expected
 from medgan.ui.components import pick_dataset, plain_errors
 from medgan.ui.evaluate_networks import FEATURES, pick_network
-from medgan.ui.jobs import jobs, training_options
+from medgan.ui.jobs import jobs
 from medgan.ui.text import count, plain
 from medgan.ui.train_measure import measuring
+from medgan.ui.train_options import training_options
 
 FEWEST = 20
 """Training images that a class needs. It stands in `medgan.studies` too, which a page must not import; a test

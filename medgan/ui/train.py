@@ -11,6 +11,7 @@ from medgan.ui.jobs import explained, jobs
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
 from medgan.ui.text import sentence
+from medgan.ui.train_away import GOES_ON, resuming, trained_there
 from medgan.ui.train_curves import charts, choose_look
 from medgan.ui.train_facts import facts
 from medgan.ui.train_monitors import best_so_far, monitors
@@ -97,6 +98,8 @@ def _head(run: Run, was_alive: bool) -> None:
             _steering(run, status)
         else:
             _after(run, status)
+    if status.resumable and st.session_state.get(GOES_ON) == run.name:
+        resuming(run)
     _numbers(status)
 
 
@@ -162,14 +165,21 @@ def _memory(run: Run) -> str:
 def _after(run: Run, status: Status) -> None:
     st.session_state.pop(_memory(run), None)  # nobody is left to fulfil a wish
     if status.resumable and st.button("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
-        with plain_errors():
-            jobs().resume(run)
-            st.rerun()
+        _resume(run)
     if run.latest():
         link("generate", model=run.name)
         link("evaluate", model=run.name)
     renaming(run)
     deletion(run)
+
+
+def _resume(run: Run) -> None:
+    if trained_there(run):  # there is more to say first
+        st.session_state[GOES_ON] = run.name
+        return
+    with plain_errors():
+        jobs().resume(run)
+        st.rerun()
 
 
 def _numbers(status: Status) -> None:

@@ -7,10 +7,10 @@ import streamlit as st
 from medgan.config import PRESETS, ModelConfig, Preset
 from medgan.data.dataset import Dataset
 from medgan.runs.models import ModelEntry, list_models
-from medgan.ui.jobs import Begin
 from medgan.ui.sampler import KIND_WORDS, describe
 from medgan.ui.session import workspace
 from medgan.ui.text import count, plain
+from medgan.ui.train_options import Begin
 
 NOTHING = ""
 FROM_NOTHING = "New networks that know no image yet."

@@ -23,9 +23,8 @@ from medgan.config import (
 )
 from medgan.data.dataset import Dataset
 from medgan.modalities import AUTO, MODALITIES, OFF
-from medgan.ui.jobs import Place
 from medgan.ui.modality import allowed
-from medgan.ui.train_where import choose_engine
+from medgan.ui.train_options import Place
 
 MOST_DEVICES = 64
 CHOICES = {"augment": AUGMENT, "stop_on": STOP_ON, "precision": PRECISIONS, "frozen": FROZEN}
@@ -79,7 +78,7 @@ NONE_AT_ALL = "Every image as it is. A set of a hundred is soon known by heart."
 
 
 def choose_settings(data: Dataset, preset: Preset, *, networks: bool) -> tuple[dict[str, Any], Place]:
-    """What differs from the preset, and where it is trained; without `networks` those are given already."""
+    """What differs from the preset, and on which devices; without `networks` those are given already."""
     usual = _offered(preset, networks=networks)
     first = [name for name in WORDS if name in usual]
     with st.expander("More settings"), st.grid(min_column_width=260):
@@ -91,9 +90,8 @@ def choose_settings(data: Dataset, preset: Preset, *, networks: bool) -> tuple[d
             devices = st.number_input(
                 "Use this many devices", 1, MOST_DEVICES, key="devices", persist_state="session"
             )
-            st.caption("GPUs that share each batch, where this machine has several; on a CPU, processes.")
-        engine = choose_engine()
-    place = Place(str(device), int(devices), engine)
+            st.caption("GPUs that share each batch, where the machine has several; on a CPU, processes.")
+    place = Place(str(device), int(devices))
     return {name: value for name, value in chosen.items() if value != usual[name]}, place
 
 

@@ -13,12 +13,15 @@ from medgan.data.split import TRAIN
 from medgan.errors import ConfigError
 from medgan.hardware import gpu_expected
 from medgan.ui.components import pick_dataset, plain_errors
-from medgan.ui.jobs import jobs, training_options
+from medgan.ui.jobs import jobs
 from medgan.ui.session import suggest
 from medgan.ui.text import count, sentence
+from medgan.ui.train_away import Where, agreed, forget, start_options
 from medgan.ui.train_begin import choose_beginning
 from medgan.ui.train_measure import measured_words, measuring
+from medgan.ui.train_options import training_options
 from medgan.ui.train_settings import choose_settings
+from medgan.ui.train_where import choose_where
 
 MOST = 10_000_000
 GOAL_WORDS = {"iterations": "Iterations", "kimg": "Thousand images", "minutes": "Minutes"}
@@ -34,7 +37,8 @@ def new_run() -> None:
     data = pick_dataset()
     if data is None:
         return
-    preset = _preset(data)
+    where = choose_where(data)
+    preset = _preset(data, here=where.here)
     begin = choose_beginning(data, preset)
     top = st.container()
     changes, place = choose_settings(data, preset, networks=not begin.init)
@@ -49,21 +53,33 @@ def new_run() -> None:
     with top:
         goal, name = _goal_and_name(data, preset, train)
     st.caption(_in_words(data, train.with_goal(goal)))
+    place = replace(place, engine=start_options(where))
     chosen: Any = {"goal": goal, "changes": changes, "begin": begin, "place": place}
-    measuring(training_options(data.folder, preset.name, **chosen))
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", key="start"):
+    if where.here:
+        measuring(training_options(data.folder, preset.name, **chosen))
+    _start(data, preset.name, name, where, chosen)
+
+
+def _start(data: Dataset, preset: str, name: str, where: Where, chosen: dict[str, Any]) -> None:
+    ready = agreed(where)
+    pressed = st.button(
+        "Start training", type="primary", icon=":material/play_arrow:", key="start", disabled=not ready
+    )
+    if pressed and ready:
         with plain_errors():
-            run = jobs().train(data.folder, preset.name, name=name, **chosen)
+            run = jobs().train(data.folder, preset, name=name, token=where.token, **chosen)
+            forget()
             st.session_state["run"] = run.name
             st.rerun()
 
 
-def _preset(data: Dataset) -> Preset:
+def _preset(data: Dataset, *, here: bool) -> Preset:
     captions = [
         " ".join(filter(None, [preset.summary, measured_words(data.folder, name)]))
         for name, preset in PRESETS.items()
     ]
-    suggest("preset", usual_preset(gpu=gpu_expected(st.session_state.get("device", "auto"))))
+    device = st.session_state.get("device", "auto")
+    suggest("preset", usual_preset(gpu=gpu_expected(device) if here else device != "cpu"))
     name = st.radio(
         "Preset",
         list(PRESETS),

@@ -27,12 +27,13 @@ from medgan.runs import requests
 from medgan.runs.queue import Queue
 from medgan.runs.record import FINISHED, PAUSED, QUEUED, RUNNING, STOPPED, Run, Status, step_name
 from medgan.ui import charts, train_monitors, train_runs
-from medgan.ui.jobs import AFRESH, Begin, Jobs, Place, training_options
+from medgan.ui.jobs import Jobs
 from medgan.ui.train import asked_of, how_far
 from medgan.ui.train_begin import FROM_A_MODEL
 from medgan.ui.train_curves import POINTS, events_of
 from medgan.ui.train_facts import flat, in_words
 from medgan.ui.train_measure import Measurement, Measurements, measurements
+from medgan.ui.train_options import AFRESH, Begin, Place, training_options
 from medgan.ui.train_settings import WORDS
 from medgan.workspace import Workspace
 
@@ -164,10 +165,12 @@ def test_the_devices_that_are_asked_for_go_into_the_command(
 def test_a_cluster_is_offered_where_there_is_one(
     data: Dataset, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "engine" not in {box.key for box in open_page("demo").selectbox}
+    monkeypatch.setattr("medgan.ui.train_where.shutil.which", lambda name: None)
+    where = open_page("demo").segmented_control(key="engine")
+    assert (where.value, where.options) == ("here", ["on this machine", "on Hugging Face"])
     monkeypatch.setattr("medgan.ui.train_where.shutil.which", lambda name: f"/usr/bin/{name}")
     app = open_page("demo")
-    app.selectbox(key="engine").set_value("slurm").run()
+    app.segmented_control(key="engine").set_value("slurm").run()
     app.text_input(key="partition").set_value("gpu")
     app.number_input(key="hours").set_value(1.5)
     app.button(key="start").click().run()
