@@ -5,7 +5,6 @@ The token is used for one run: it goes to the process that sends the job and fol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,7 @@ from medgan.ui.jobs import jobs
 from medgan.ui.quotes import Quote, quotes
 from medgan.ui.session import workspace
 from medgan.ui.sources import hosted
-from medgan.ui.text import on_the_page, sentence
+from medgan.ui.text import sentence
 
 HUGGING_FACE = "hf-jobs"
 REFRESH = 0.7
@@ -55,7 +54,7 @@ class Where:
 def choose_job(data: Dataset) -> Where:
     """The token, then the hardware as the Hub lists it, and the hours."""
     st.caption(WHAT)
-    with st.grid(min_column_width=260):
+    with st.grid(min_column_width=200):
         token = _token("new")
         if token is None:
             return Where(asks=True)
@@ -63,7 +62,7 @@ def choose_job(data: Dataset) -> Where:
         known = quotes().of(place, token)
         hardware = _hardware(known)
     if not known.hardware:
-        _waiting_or_wrong(known, "what hardware there is")
+        _waiting_or_wrong(known, "what hardware there is", "new-hardware")
         return Where(asks=True)
     options = (f"--on={HUGGING_FACE}", *hardware)
     return Where(options, token, asks=True, quote=quotes().of((*place[:2], *options), token))
@@ -88,12 +87,12 @@ def resuming(run: Run) -> None:
     """Let a run of Hugging Face go on there: a token, what it takes, an explicit yes."""
     with st.container(border=True), plain_errors():
         st.markdown("**Resume on Hugging Face**: with the hardware and the hours that it had.")
-        token = _token(run.name)
+        token = _token(f"run-{run.name}")
         if token is None:
             return
         data = Dataset(run.config()["dataset"]["path"]).folder
         quote = quotes().of((str(data), f"--run={run.folder}", "--resume", f"--on={HUGGING_FACE}"), token)
-        ready = _agreed(quote, run.name)
+        ready = _agreed(quote, f"run-{run.name}")
         if st.button("Resume there", type="primary", key="resume-there", disabled=not ready) and ready:
             jobs().resume(run, token=token, agreed=not quote.job)
             st.session_state.pop(GOES_ON, None)
@@ -165,7 +164,7 @@ def priced(hardware: dict[str, Any]) -> str:
 def _agreed(quote: Quote, what: str) -> bool:
     """Show what it takes, and ask; another price or other hardware is another question."""
     if not quote.finished or quote.problem or quote.needs:
-        _waiting_or_wrong(quote, "what it takes")
+        _waiting_or_wrong(quote, "what it takes", what)
         return False
     if quote.job:
         st.info(sentence(f"Job {quote.job} has this run still: it is only followed again."))
@@ -177,21 +176,19 @@ def _agreed(quote: Quote, what: str) -> bool:
         return bool(st.checkbox(AGREE, key=key))
 
 
-def _waiting_or_wrong(quote: Quote, what: str) -> None:
+def _waiting_or_wrong(quote: Quote, words: str, key: str) -> None:
     """That it is being asked, or why there is no answer."""
     if not quote.finished:
-        st.fragment(_asking, run_every=REFRESH)(quote, what)
+        st.fragment(_asking, run_every=REFRESH)(quote, words)
         return
-    for said in _wrong(quote):
-        st.error(sentence(on_the_page(said)), icon=":material/error:")
-    st.button("Ask again", icon=":material/refresh:", key=f"ask-{what}", on_click=quotes().forget)
+    if quote.problem:
+        st.error(sentence(quote.problem), icon=":material/error:")
+    for said in quote.needs:
+        st.info(sentence(said), icon=":material/info:")
+    st.button("Ask again", icon=":material/refresh:", key=f"again-{key}", on_click=quotes().forget)
 
 
-def _wrong(quote: Quote) -> Sequence[str]:
-    return [quote.problem] if quote.problem else quote.needs
-
-
-def _asking(quote: Quote, what: str) -> None:
+def _asking(quote: Quote, words: str) -> None:
     if quote.finished:
         st.rerun()
-    st.markdown(f":material/hourglass_top: Asking Hugging Face {what}…")
+    st.markdown(f":material/hourglass_top: Asking Hugging Face {words}…")
