@@ -31,7 +31,8 @@ ENV HOME=/home/user \
 # with. Where the container is opened directly, turn it on: -e STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=true
 ENV STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION=false
 WORKDIR /home/user/app
-COPY app.py ./
+# requirements.txt is what a job at Hugging Face installs.
+COPY app.py requirements.txt ./
 COPY .streamlit .streamlit
 COPY checkpoints checkpoints
 COPY pages pages
