@@ -29,6 +29,10 @@ class Hardware:
     gpu: bool
 
 
+class NoJob(HubError):
+    """The Hub knows no such job (any more), or not for whoever asks."""
+
+
 class JobsHub:
     """The Hub as `HF_ENDPOINT` names it, for whoever is logged in there. HubError with a sentence where it
     does not do what it is asked."""
@@ -141,7 +145,8 @@ class JobsHub:
         except HfHubHTTPError as error:
             status = getattr(getattr(error, "response", None), "status_code", 0)
             said = explain_upload(error, target) if repo else None
-            raise HubError(said or _no_job(status, target)) from error
+            kind = NoJob if status == 404 and not repo else HubError
+            raise kind(said or _no_job(status, target)) from error
         except (httpx2.HTTPError, OSError, UnicodeError) as error:
             sentence = explain(error, target)
             if sentence is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from medgan.errors import HubError, RunError
 from medgan.files import write_bytes, write_folder, write_json
-from medgan.hub.jobs import Hardware, JobsHub
+from medgan.hub.jobs import Hardware, JobsHub, NoJob
 from medgan.launchers.away import AWAY, CODE, DATA, INIT, NOTE, ORDER, RUN, WISHES, run_files
 from medgan.launchers.order import ENDED, PENDING, RUNNING, JobState, Launcher, Order
 from medgan.runs import requests
@@ -54,6 +54,7 @@ class HfJobs(Launcher):
         self._hub: JobsHub | None = None
         self._hardware: list[Hardware] | None = None
         self._last = (time.monotonic(), JobState(PENDING))
+        self._known = False
         self._fetched: dict[str, str] = {}
 
     @property
@@ -126,17 +127,22 @@ class HfJobs(Launcher):
             timeout=f"{order.hours:g}h",
             name=f"medgan-{safe_name(order.run.name)[:60]}",
         )
+        self._known = True
         return f"{owner}/{job}"
 
     def state(self, order: Order, job: str) -> JobState:
-        """As the Hub says; while it does not answer, what it said last."""
+        """As the Hub says; while it does not answer, what it said last. Of a job of before it has to say
+        something first: it may be forgotten, or another account's."""
         try:
             word = self.hub.stage(*_parts(job))
-        except HubError:
+        except HubError as error:
             since, last = self._last
-            if time.monotonic() - since > LOST:
-                raise
-            return last
+            if self._known and time.monotonic() - since <= LOST:
+                return last
+            if not self._known and isinstance(error, NoJob):
+                return JobState(ENDED, "GONE")
+            raise
+        self._known = True
         if word not in STAGES:
             self._say_why(order, job)
         self._last = (time.monotonic(), JobState(STAGES.get(word, ENDED), word))

@@ -46,7 +46,8 @@ HARDWARE = [
 
 @dataclass
 class Jobs(Uploads):
-    """Besides uploads: `specs` of the jobs that were started, and whether they `go` (else they wait)."""
+    """Besides uploads: `specs` of the jobs that were started, whether they `go` (else they wait), and whether
+    they are `forgotten`."""
 
     place: Path = Path()
     specs: list[dict[str, Any]] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Jobs(Uploads):
     down: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[bytes] | None = None
     cancelled: bool = False
+    forgotten: bool = False
     commits: dict[str, list[dict[str, bytes]]] = field(default_factory=dict)
 
     def stage(self) -> str:
@@ -102,6 +104,7 @@ def serve(place: Path) -> Iterator[Jobs]:
             if hub.process is not None and hub.process.poll() is None:
                 for process in [*psutil.Process(hub.process.pid).children(recursive=True), hub.process]:
                     process.kill()
+                hub.process.wait()
 
 
 class _JobsHandler(_Handler):
@@ -143,6 +146,8 @@ class _JobsHandler(_Handler):
             self._body(
                 200, {"Content-Type": "text/event-stream"}, "".join(f"data: {x}\n\n" for x in lines).encode()
             )
+        elif parts[:2] == ["api", "jobs"] and self.hub.forgotten:
+            self._send(404, {"error": "Job not found"})
         elif parts[:2] == ["api", "jobs"]:
             self._send(200, self._job(self.hub.stage()))
         elif "datasets" in parts[:2]:

@@ -19,7 +19,7 @@ from medgan.cli.elsewhere import ordered
 from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
 from medgan.errors import HubError
-from medgan.launchers.follow import Follower, begin
+from medgan.launchers.follow import Follower, begin, known_job
 from medgan.launchers.hfjobs import BOOT, HfJobs
 from medgan.launchers.order import Order
 from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run
@@ -169,6 +169,18 @@ def test_a_waiting_job_is_cancelled_by_a_stop(hub: Jobs, data: Path, tmp_path: P
     Run(order.run).request_stop()
     status = Follower(launcher, order, job, ask=0.2).follow()
     assert (status.state, hub.cancelled) == (STOPPED, True)
+
+
+def test_a_job_of_before_is_found_forgotten_or_not_to_be_had(hub: Jobs, data: Path, tmp_path: Path) -> None:
+    order = order_of(data, "--run", tmp_path / "run", *HOW)
+    job = begin(HfJobs(), order)
+    assert known_job(order, HfJobs()) == job
+    hub.down.set()
+    with pytest.raises(HubError, match="trouble of its own"):
+        known_job(order, HfJobs())
+    hub.down.clear()
+    hub.forgotten = True
+    assert known_job(order, HfJobs()) is None
 
 
 def test_a_model_to_begin_with_goes_along(hub: Jobs, data: Path, tmp_path: Path) -> None:
