@@ -110,6 +110,11 @@ def test_what_is_copied_is_in_the_context_and_not_ignored(context: Path) -> None
     assert not ignored("medgan/ui/home.py", rules)
 
 
+def test_the_container_holds_what_a_job_elsewhere_is_made_of() -> None:
+    sources = [source for copied, _ in IMAGE.copies() for source in copied]
+    assert {"medgan", "requirements.txt"} <= set(sources)
+
+
 def test_the_container_is_a_user_on_the_port_of_a_space() -> None:
     environment, steps = IMAGE.environment(), [name for name, _ in IMAGE.steps]
     assert IMAGE.last("USER") == "user"

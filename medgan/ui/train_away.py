@@ -61,7 +61,7 @@ def choose_job(data: Dataset) -> Where:
         place = (str(data.folder), f"--run={workspace().runs / PLANNED}", f"--on={HUGGING_FACE}")
         known = quotes().of(place, token)
         hardware = _hardware(known)
-    if not known.hardware:
+    if not hardware:
         _waiting_or_wrong(known, "what hardware there is", "new-hardware")
         return Where(asks=True)
     options = (f"--on={HUGGING_FACE}", *hardware)
