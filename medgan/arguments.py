@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 from medgan import __version__
 from medgan.arguments_studies import add_anomaly, add_usefulness
-from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
+from medgan.config import AUGMENT, DEVICES, SIZES, STOP_ON
 from medgan.data.limits import described, option
 from medgan.hosting import TITLE
 from medgan.modalities import MODALITIES
+from medgan.presets import PRESETS
 
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 

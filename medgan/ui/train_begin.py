@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medgan.config import PRESETS, ModelConfig, Preset
+from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset
+from medgan.presets import PRESETS, Preset
 from medgan.runs.models import ModelEntry, list_models
 from medgan.ui.jobs import Begin
 from medgan.ui.sampler import KIND_WORDS, describe

@@ -18,11 +18,12 @@ from streamlit.testing.v1 import AppTest
 from medgan import hardware
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS
-from medgan.config import PRESETS, parse_changes
+from medgan.config import parse_changes
 from medgan.data.dataset import Dataset
 from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
 from medgan.errors import MedGANError
+from medgan.presets import PRESETS
 from medgan.runs import requests
 from medgan.runs.queue import Queue
 from medgan.runs.record import FINISHED, PAUSED, QUEUED, RUNNING, STOPPED, Run, Status, step_name
