@@ -15,7 +15,7 @@ from medgan.ui.follow import follow
 from medgan.ui.generate import Chosen
 from medgan.ui.jobs import delete, explained, jobs
 from medgan.ui.session import workspace
-from medgan.ui.text import count, plain, sentence
+from medgan.ui.text import count, plain, sentence, spoken
 
 FORMS = {"png": "PNG, a folder for each class", "parquet": "Parquet, as the Hub reads it", "dicom": "DICOM"}
 LICENCES = ("", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -35,7 +35,7 @@ def new_export(chosen: Chosen) -> None:
         way = st.segmented_control(
             "Which images", (RANGE, FILL), default=RANGE, key="export_way", required=True
         )
-    wanted = _fill(entry) if way == FILL else _range(chosen)
+    wanted = _fill(chosen) if way == FILL else _range(chosen)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.selectbox("Form", list(FORMS), format_func=FORMS.__getitem__, key="export_form", width=260)
         licence = st.selectbox(
@@ -90,10 +90,19 @@ def _range(chosen: Chosen) -> list[str]:
     return [seeds, *([f"--class={chosen.label}"] if chosen.label else [])]
 
 
-def _fill(entry: ModelEntry) -> list[str]:
+def _set_to_fill(chosen: Chosen) -> Dataset | None:
+    """The set whose classes are to be filled up: that of the model, unless another one is chosen."""
+    names, own = dataset_names(), chosen.trained_on
+    if not names:
+        return None
+    first = names.index(own.folder.name) if own is not None and own.folder.name in names else 0
+    key = f"fill_data-{chosen.entry.spec}"
+    return open_dataset(st.selectbox("Classes of", names, first, key=key, width=360))
+
+
+def _fill(chosen: Chosen) -> list[str]:
     """How many of each class, as the data set's counts propose."""
-    names = dataset_names()
-    data = open_dataset(st.selectbox("Classes of", names, key="fill_data", width=360)) if names else None
+    entry, data = chosen.entry, _set_to_fill(chosen)
     if data is None:
         st.caption("There is no data set whose classes could be filled up; make one on the Data page.")
         return []
@@ -102,7 +111,7 @@ def _fill(entry: ModelEntry) -> list[str]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label in makes:
             wanted[label] = st.number_input(
-                plain(label, 30),
+                spoken(label, 30),
                 0,
                 MOST,
                 proposed.get(label, 0),

@@ -25,6 +25,11 @@ _RUN = re.compile(rf"{_RIGHT_TO_LEFT}+(?:(?:[ _/\\\-'0-9]|\.(?! ))*{_RIGHT_TO_LE
 """Words from right to left, with what joins them to one name: no comma, no bracket."""
 
 
+def spoken(label: str, longest: int) -> str:
+    """A class as `plain` words, so that a long one breaks between them."""
+    return plain(label.replace("_", " "), longest)
+
+
 def plain(text: str, longest: int = 60) -> str:
     """A name that somebody else chose, for use in Markdown: shown as it is, the middle left out if long.
 
