@@ -270,6 +270,16 @@ def test_a_run_starts_from_a_model_that_makes_such_images(
     assert app.selectbox(key="init-1-64").value == "" and app.selectbox(key="init-1-64").disabled
 
 
+def test_a_model_that_knows_such_images_is_recommended(data: Dataset, model: Path) -> None:
+    about = {"dataset": {"modality": "chest-ct"}}
+    facts = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(facts | {"about": facts["about"] | about}))
+    words = "someone/tiny knows such images already"
+    assert not any(words in c.value for c in open_page("small-cpu").caption)
+    data.set_modality("chest-ct")
+    assert any(words in c.value for c in open_page("small-cpu").caption)
+
+
 def test_a_model_of_other_images_is_not_offered(space: Workspace, model: Path) -> None:
     images, labels = draw_set("dermoscopy", 8, size=64)
     store(images, labels, space.datasets / "skin", name="skin")
