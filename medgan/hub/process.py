@@ -18,6 +18,7 @@ from typing import Any, TextIO, cast
 
 from medgan.errors import HubError, Interrupted
 from medgan.hub.failures import Target, size
+from medgan.runs.launch import NOBODY
 
 PATIENCE = 5.0
 """Seconds to wait for the first answer about each file."""
@@ -158,6 +159,7 @@ def _read(process: subprocess.Popen[str], lines: Lines) -> None:
 def _environment(target: Target) -> dict[str, str]:
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    known = {} if target.login else NOBODY
     # The library would prefer HF_OIDC_RESOURCE to a token that was typed.
     typed = {"HF_TOKEN": target.token, "HF_OIDC_RESOURCE": ""} if target.token else {}
     quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} if target.upload else {}
@@ -169,6 +171,7 @@ def _environment(target: Target) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_SYMLINKS_WARNING": "1",
         "HF_HUB_VERBOSITY": "error",
+        **known,
         **typed,
         **quiet,
     }

@@ -22,6 +22,13 @@ NICENESS = 5
 NOTE = ".launch.json"
 """In the folder of a run that is trained elsewhere: `engine`, `job`, and what was asked of the engine."""
 ROOT = Path(medgan.__file__).resolve().parents[1]
+NOBODY = {
+    "HF_TOKEN": "",
+    "HUGGING_FACE_HUB_TOKEN": "",
+    "HF_OIDC_RESOURCE": "",
+    "HF_TOKEN_PATH": os.devnull,
+}
+"""Environment of a process that must not use this machine's login at the Hugging Face Hub."""
 
 
 def launch(
@@ -31,15 +38,18 @@ def launch(
     *,
     before: Status | None = None,
     message: str = "Starting; loading PyTorch",
+    login: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start the command with its words in the run folder's `log.txt`, and write a first status.
 
-    `before` is the status that a resumed run goes on from.
+    `before` is the status that a resumed run goes on from; `login`, whether the command may use this
+    machine's login at the Hub.
     """
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
         "MEDGAN_HOME": str(workspace.root),
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        **({} if login else NOBODY),
     }
     with (run.folder / "log.txt").open("ab") as log:
         log.write(b"\n")  # an earlier process may have ended in the middle of a progress bar
@@ -59,15 +69,15 @@ def launch(
     return child
 
 
-def resume(run: Run, workspace: Workspace) -> subprocess.Popen[bytes]:
-    """Let a run that is not alive go on from its last checkpoint, with its own settings and data set.
-    RunError if the folder is no run."""
+def resume(run: Run, workspace: Workspace, *, login: bool = True) -> subprocess.Popen[bytes]:
+    """Let a run that is not alive go on from its last checkpoint, with its own settings and data set;
+    `login` as in `launch`. RunError if the folder is no run."""
     config = run.config()
     dataset = config["dataset"]["path"]
     arguments = ["train", str(dataset), "--run", str(run.folder.resolve()), "--resume"]
     if engine := read_note(run).get("engine"):
         arguments.append(f"--on={engine}")
-    return launch(run, arguments, workspace, before=run.status())
+    return launch(run, arguments, workspace, before=run.status(), login=login)
 
 
 def read_note(run: Run) -> dict[str, Any]:

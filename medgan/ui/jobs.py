@@ -27,7 +27,7 @@ from medgan.runs.launch import ROOT as ROOT
 from medgan.runs.launch import last_words as last_words
 from medgan.runs.launch import launch, resume
 from medgan.runs.record import INTERRUPTED, Run, Status
-from medgan.ui.session import workspace
+from medgan.ui.session import hosted, workspace
 from medgan.workspace import Workspace, free_name, safe_name
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Jobs:
         with self._lock:
             if not run.status().alive:
                 Dataset(run.config()["dataset"]["path"])  # its sentence is for the page, if the set is gone
-                self._remember(resume(run, self.workspace))
+                self._remember(resume(run, self.workspace, login=not hosted()))
 
     def rename(self, run: Run, name: str) -> Run:
         """Give a run another name, which is that of its folder. MedGANError if it is at work or the name
@@ -230,7 +230,7 @@ class Jobs:
         arguments: Sequence[str],
         message: str = "Starting; loading PyTorch",
     ) -> None:
-        self._remember(launch(run, arguments, self.workspace, message=message))
+        self._remember(launch(run, arguments, self.workspace, message=message, login=not hosted()))
 
     def _remember(self, child: subprocess.Popen[bytes]) -> None:
         # Asking the others whether they have ended keeps them from staying behind as zombies.
