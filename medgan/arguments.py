@@ -223,7 +223,7 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("source", help="a MODEL, or the folder of an export")
+    add("source", help="a MODEL, or the folder or ZIP of an export")
     add("repo", help="owner/name")
     add("--licence", default="", help="under which it goes out, as the Hub names it: mit, cc-by-4.0, …")
     add("--public", action="store_true", help="for everybody to see")
