@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import streamlit as st
 
 from medgan.data.dataset import Dataset
 from medgan.generation.balance import lacking
 from medgan.runs.models import ModelEntry
 from medgan.runs.record import FINISHED, STOPPED, Run, find_runs
-from medgan.ui.components import dataset_names, open_dataset, plain_errors
+from medgan.ui.components import dataset_names, deletion, open_dataset, plain_errors
 from medgan.ui.follow import follow
 from medgan.ui.generate import Chosen
-from medgan.ui.jobs import delete, explained, jobs
+from medgan.ui.jobs import explained, jobs
+from medgan.ui.navigation import link
+from medgan.ui.outgoing import export_found, export_spec, export_zip
 from medgan.ui.session import workspace
 from medgan.ui.text import count, plain, sentence, spoken
 
@@ -72,12 +72,7 @@ def exports() -> None:
     if follow(record):
         return
     _ended(record)
-    with st.popover("Delete", type="tertiary"):
-        if st.button("Delete this export", type="primary", key="delete_export"):
-            with plain_errors():
-                delete(record.folder)
-                st.session_state.pop("export", None)
-                st.rerun()
+    deletion("export", record.folder)
 
 
 def _range(chosen: Chosen) -> list[str]:
@@ -154,9 +149,9 @@ def _check(chosen: Chosen) -> bool:
 
 
 def _ended(record: Run) -> None:
-    status, path = explained(record), record.folder / f"{record.name}.zip"
+    status, path = explained(record), export_zip(record)
     if status.state == FINISHED and path.is_file():
-        st.markdown(sentence(_summary(record)))
+        st.markdown(sentence(export_found(record)))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.link_button(
                 f"Download {path.stat().st_size / 1e6:.1f} MB",
@@ -164,6 +159,7 @@ def _ended(record: Run) -> None:
                 type="primary",
                 icon=":material/download:",
             )
+            link("models", "Push to the Hub", push=export_spec(record))
             st.caption(
                 "`metadata.csv` names seed, class, distance to the nearest training image and verdict of "
                 "each image; README and LICENSE say what they are. Synthetic images are not anonymous by "
@@ -178,11 +174,3 @@ def _ended(record: Run) -> None:
         with plain_errors():
             jobs().export_on(record)
             st.rerun()
-
-
-def _summary(record: Run) -> str:
-    """What the gate found, as the command line wrote it down."""
-    try:
-        return str(json.loads((record.folder / "summary.json").read_text("utf-8"))["sentence"])
-    except (OSError, ValueError, KeyError):
-        return "Finished."

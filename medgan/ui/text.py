@@ -13,6 +13,7 @@ LONGEST = 2000
 """Signs of a sentence that are shown."""
 _OPTIONS = [
     (re.compile(r" with --[a-z]+"), ""),
+    (re.compile(r" \(--(override|licence [\w.+-]+)\)"), ""),
     (re.compile(r"--group auto"), "groups that are found by themselves"),
     (re.compile(r"--split (?=[\d./]+ )"), "The division "),
 ]
