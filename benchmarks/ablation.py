@@ -25,9 +25,10 @@ from typing import Any
 
 import torch
 
-from medgan.config import parse_changes, preset
+from medgan.config import parse_changes
 from medgan.data.dataset import Dataset
 from medgan.modalities import AUTO
+from medgan.presets import preset
 from medgan.training.augment import DRAWS
 from medgan.training.devices import choose_device, choose_precision
 from medgan.training.graphs import WARM_UP, as_one_launch

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from medgan.config import PRESETS
+from medgan.presets import PRESETS
 from medgan.runs.record import FINISHED, INTERRUPTED, PAUSED, Run
 from tests.browser.conftest import ARGUMENTS, NAMES, ROOT, Server, start, stop
 

@@ -23,8 +23,9 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.flop_counter import FlopCounterMode
 
-from medgan.config import PRESETS, ModelConfig, preset
+from medgan.config import ModelConfig
 from medgan.modalities import AUTO
+from medgan.presets import PRESETS, preset
 from medgan.training.augment import DRAWS
 from medgan.training.devices import choose_device, choose_precision
 from medgan.training.graphs import WARM_UP, CudaGraphs, GraphedStep

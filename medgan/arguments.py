@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 
 from medgan import __version__
 from medgan.arguments_studies import add_anomaly, add_usefulness
-from medgan.config import AUGMENT, DEVICES, PRESETS, SIZES, STOP_ON
+from medgan.config import AUGMENT, DEVICES, SIZES, STOP_ON
 from medgan.data.limits import described, option
 from medgan.hosting import TITLE
 from medgan.modalities import MODALITIES
+from medgan.presets import PRESETS
 
 ACTIONS = ("list", "show", "stop", "pause", "resume", "sample", "save", "first")
 
@@ -227,7 +228,7 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("source", help="a MODEL, or the folder of an export")
+    add("source", help="a MODEL, or the folder or ZIP of an export")
     add("repo", help="owner/name")
     add("--licence", default="", help="under which it goes out, as the Hub names it: mit, cc-by-4.0, …")
     add("--public", action="store_true", help="for everybody to see")

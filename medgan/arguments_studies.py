@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from medgan.config import DEVICES, PRESETS
+from medgan.config import DEVICES
+from medgan.presets import PRESETS
 
 AUTO = "auto"
 

@@ -1,11 +1,11 @@
-"""Settings as frozen dataclasses, and presets as rows of data. JSON both ways; unknown names fail."""
+"""Settings as frozen dataclasses. JSON both ways; unknown names fail."""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self, get_type_hints
 
 from medgan.errors import ConfigError
@@ -40,7 +40,8 @@ def _at_least(name: str, value: int, minimum: int) -> None:
         raise ConfigError(f"{name} is {value}; it must be at least {minimum}.")
 
 
-def _unknown(kind: str, name: Any, valid: Any) -> str:
+def unknown(kind: str, name: Any, valid: Any) -> str:
+    """A sentence on a name that is none, with the nearest that is one."""
     close = difflib.get_close_matches(str(name), list(valid), 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"There is no {kind} {name!r}; valid are: {', '.join(valid)}.{hint}"
@@ -65,7 +66,7 @@ class _Settings:
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
         for name in values:
             if name not in names:
-                raise ConfigError(_unknown(f"{cls.__name__} setting", name, names))
+                raise ConfigError(unknown(f"{cls.__name__} setting", name, names))
         try:
             return cls(**values)
         except TypeError as error:
@@ -98,7 +99,7 @@ class ModelConfig(_Settings):
         if not isinstance(self.architecture, str):
             raise ConfigError(f"architecture is {self.architecture}; it must be a name.")
         if self.frozen not in FROZEN:
-            raise ConfigError(_unknown("frozen network", str(self.frozen), [name or "''" for name in FROZEN]))
+            raise ConfigError(unknown("frozen network", str(self.frozen), [name or "''" for name in FROZEN]))
         object.__setattr__(self, "classes", _classes(self.classes))  # JSON has lists
         for name in PARTS:
             if type(getattr(self, name)) is not bool:
@@ -196,7 +197,7 @@ class TrainConfig(_Settings):
             ("precision", self.precision, PRECISIONS),
         ):
             if word not in valid:
-                raise ConfigError(_unknown(kind, word, valid))
+                raise ConfigError(unknown(kind, word, valid))
 
     def goal(self) -> dict[str, float]:
         """The goal by its name; empty where it is `epochs`."""
@@ -234,7 +235,7 @@ def parse_changes(changes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any
         if name in FROM_THE_DATA:
             raise ConfigError(f"{name} follows from the data set; {FROM_THE_DATA[name]}.")
         if name not in model | train:
-            raise ConfigError(_unknown("setting", name, [n for n in model | train if n not in FROM_THE_DATA]))
+            raise ConfigError(unknown("setting", name, [n for n in model | train if n not in FROM_THE_DATA]))
         found[name in train][name] = _parsed(name, text.strip(), (model | train)[name])
     return found
 
@@ -252,70 +253,3 @@ def _parsed(name: str, text: str, kind: type) -> Any:
         return kind(text)
     except (ValueError, KeyError):
         raise ConfigError(f"{name} is {text!r}; it must be {words.get(kind, 'a word')}.") from None
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named row of settings, with the words the Train page shows."""
-
-    name: str
-    title: str
-    summary: str
-    model: ModelConfig = field(default_factory=ModelConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-    def for_data(self, *, channels: int, size: int, **train: Any) -> tuple[ModelConfig, TrainConfig]:
-        """The settings for a data set; `train` overrides single training settings (None is skipped)."""
-        changes = {name: value for name, value in train.items() if value is not None}
-        return replace(self.model, channels=channels, size=size), replace(self.train, **changes)
-
-
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset(
-            "small",
-            "Best images, on a GPU",
-            "A generator without grid, a discriminator that also looks through a pretrained network, and "
-            "augmentation that fits the kind of image. What to use with a graphics card.",
-            model=ModelConfig("resize", ndf=48, frozen="squeezenet", modulated=True, batch_spread=True),
-            train=TrainConfig(kimg=400, epochs=1, beta2=0.99, augment=AUTO, ema_kimg=10, sample_every=200),
-        ),
-        Preset(
-            "small-cpu",
-            "Best images, on a processor",
-            "The same at half the width: recognisable images within minutes, better ones in an hour or two. "
-            "What to use without a graphics card.",
-            model=ModelConfig(
-                "resize", ngf=32, ndf=32, frozen="squeezenet", modulated=True, batch_spread=True
-            ),
-            train=TrainConfig(kimg=100, epochs=1, beta2=0.99, augment=AUTO, ema_kimg=5),
-        ),
-        Preset(
-            "demo",
-            "Small and quick",
-            "The paper's networks at a quarter of the width, 15 times cheaper. For a first look on a "
-            "laptop: shapes and colours within minutes.",
-            model=ModelConfig(ngf=16, ndf=16),
-            train=TrainConfig(epochs=300, stop_on="kid"),
-        ),
-        Preset(
-            "paper",
-            "The paper's SNGAN",
-            "The MedGAN paper's system as published, 200 epochs. For comparison with the paper; "
-            "wants a GPU, or half an hour to an hour on a laptop.",
-        ),
-    )
-}
-
-
-def preset(name: str) -> Preset:
-    """The preset called `name`; ConfigError listing the valid names."""
-    if name not in PRESETS:
-        raise ConfigError(_unknown("preset", name, PRESETS))
-    return PRESETS[name]
-
-
-def usual_preset(*, gpu: bool) -> str:
-    """The preset to take where nobody names one; `gpu`: whether it will be trained on one."""
-    return "small" if gpu else "small-cpu"

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from medgan.config import FROM_THE_DATA, PRESETS, ModelConfig, TrainConfig, parse_changes, preset
+from medgan.config import FROM_THE_DATA, ModelConfig, TrainConfig, parse_changes
 from medgan.errors import ConfigError
+from medgan.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize(

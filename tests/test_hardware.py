@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from medgan import hardware
-from medgan.config import PRESETS, usual_preset
+from medgan.presets import PRESETS, usual_preset
 
 CUDA, CPU = "cuda: Optional[str] = '13.2'\nhip: Optional[str] = None\n", "cuda = None\nhip = None\n"
 

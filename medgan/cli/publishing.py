@@ -21,12 +21,12 @@ SHOWN = 8
 def push(options: argparse.Namespace) -> dict[str, Any]:
     """Put a model or an export on the Hub."""
     from medgan.evaluation.report import load_report
-    from medgan.generation.export import RECORD
+    from medgan.hub.exported import is_export
     from medgan.hub.push import Wish
     from medgan.hub.push import push as upload
 
     source = Path(options.source)
-    if not (source / RECORD).is_file():
+    if not is_export(source):
         source = model_folder(options.source)
     wish = Wish(
         licence=options.licence,

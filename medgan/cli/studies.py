@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from medgan.arguments_studies import AUTO
 from medgan.cli.models import model_folder
 from medgan.cli.work import chosen_preset
-from medgan.config import GOALS, parse_changes, preset
+from medgan.config import GOALS, parse_changes
 from medgan.errors import ConfigError, Interrupted
+from medgan.presets import preset
 from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from medgan.arguments import HERE
 from medgan.cli.models import model_folder
-from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes, preset, usual_preset
+from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes
 from medgan.errors import ConfigError, Interrupted
+from medgan.presets import preset, usual_preset
 from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ AGAIN = "Try again in a few minutes."
 @dataclass(frozen=True)
 class Target:
     """What is being pulled from where, or pushed (`upload`); `revision` is what the user asked for, `kind`
-    what is in it, `variable` the environment's name for `endpoint`, and `token` one that was typed."""
+    what is in it, `variable` the environment's name for `endpoint`, and `token` one that was typed; without
+    one the login of this machine is used, but not where `login` is false: it is somebody else's."""
 
     repo: str
     revision: str | None
@@ -26,6 +27,12 @@ class Target:
     variable: str = "HF_ENDPOINT"
     token: str = field(default="", repr=False)
     upload: bool = False
+    login: bool = True
+
+    @property
+    def log_in(self) -> str:
+        """What to do where the server wants to know who asks."""
+        return LOG_IN if self.login else "give a token of your own"
 
     @property
     def way(self) -> str:
@@ -108,11 +115,12 @@ def _refused(error: BaseException, target: Target) -> str:
     repo, host = target.repo, target.host
     if isinstance(error, errors.GatedRepoError):
         return (
-            f"{repo} is gated: ask for access on its page at {host}, then {LOG_IN} with the account "
-            "that was let in."
+            f"{repo} is gated: ask for access on its page at {host} with your account, then {target.log_in}."
         )
     if isinstance(error, errors.RepositoryNotFoundError):
-        return f"There is no repository {repo} on {host}, or it is private: check its name, or {LOG_IN}."
+        return (
+            f"There is no repository {repo} on {host}, or it is private: check its name, or {target.log_in}."
+        )
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{repo} has no revision {target.revision!r}; leave it out to get the newest."
     if isinstance(error, errors.RemoteEntryNotFoundError):
@@ -126,9 +134,9 @@ def _refused(error: BaseException, target: Target) -> str:
 def _status(status: int, target: Target) -> str:
     host = target.host
     if status == 401:
-        return f"{host} refuses your token; {LOG_IN} anew."
+        return f"{host} refuses your token; {target.log_in}, with another one."
     if status == 403:
-        return f"{host} does not let you read {target.repo}; {LOG_IN} with a token that may."
+        return f"{host} does not let you read {target.repo}; {target.log_in}, as somebody who may."
     return trouble(status, target) or f"{host} refused the download of {target.repo} (HTTP {status})."
 
 
@@ -159,7 +167,7 @@ def _unreachable(error: BaseException, target: Target) -> str | None:
     if isinstance(error, FileMetadataError):
         return not_a_hub(target)
     if isinstance(error, UnicodeError | httpx2.LocalProtocolError):
-        return f"Your token holds characters that no token has; {LOG_IN} anew."
+        return f"Your token holds characters that no token has; {target.log_in}, as it was shown to you."
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
         return f"{target.variable} names no server that can be reached ({host}); unset it."
     return _broke_off(target) if isinstance(error, httpx2.HTTPError) else None

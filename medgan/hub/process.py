@@ -18,7 +18,7 @@ from typing import Any, TextIO, cast
 
 from medgan.errors import HubError, Interrupted
 from medgan.hub.failures import Target, size
-from medgan.runs.launch import login
+from medgan.runs.launch import known_as
 
 PATIENCE = 5.0
 """Seconds to wait for the first answer about each file."""
@@ -168,6 +168,6 @@ def _environment(target: Target) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_SYMLINKS_WARNING": "1",
         "HF_HUB_VERBOSITY": "error",
-        **login(target.token),
+        **known_as(target.token, login=target.login),
         **quiet,
     }

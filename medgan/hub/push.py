@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import DataError
-from medgan.generation.export import RECORD
 from medgan.generation.sampling import sample
 from medgan.hub.card import SAMPLES, SHEET, card
+from medgan.hub.exported import is_export, unpacked
 from medgan.hub.failures import Target
 from medgan.hub.process import Watch, converse
 from medgan.hub.stage_export import stage_export
@@ -79,7 +79,7 @@ def push(
     endpoint: str | None = None,
     deadline: float = math.inf,
 ) -> Pushed:
-    """Put the model folder, or the folder of an export, `source` on the Hub as `owner/name`.
+    """Put the model folder, or the folder or ZIP of an export, `source` on the Hub as `owner/name`.
 
     `token` is one that was typed; it reaches the uploading process by its environment alone. Without it, the
     one of `hf auth login` or `HF_TOKEN` is used. `agree` sees the plan before anything leaves, and raises
@@ -90,14 +90,15 @@ def push(
     under this name, or would show to everybody what shall be private; Interrupted when `cancelled()`.
     """
     target = replace(target_of(repo, endpoint, kind=kind_of(source), token=token), upload=True)
-    with prepared(source, wish, target) as (folder, files):
+    cancelled = cancelled or (lambda: False)
+    with prepared(source, wish, target, cancelled) as (folder, files):
         size = sum((folder / name).stat().st_size for name in files)
         if agree:
             agree(Plan(target.repo, target.host, target.kind, wish.private, tuple(files), size))
         watch = Watch(
             progress=progress or (lambda done, total: None),
             deadline=deadline,
-            cancelled=cancelled or (lambda: False),
+            cancelled=cancelled,
             accept=lambda total: None,
             stall=STALL,
             stopped=f"Stopped; perhaps a part of it is in {target.repo}, and goes on with the next push.",
@@ -109,18 +110,17 @@ def push(
 
 def kind_of(source: Path) -> str:
     """`MODEL` or `IMAGES`; DataError for anything else."""
-    if (source / RECORD).is_file():
+    if is_export(source):
         return IMAGES
     if (source / CONFIG).is_file() and (source / WEIGHTS).is_file():
         return MODEL
-    raise DataError(
-        f"{source} is neither a model nor the folder of an export; name a model, or what generate --out made "
-        "(a folder, not a ZIP)."
-    )
+    raise DataError(f"{source} is neither a model nor an export; name a model, or what generate --out made.")
 
 
 @contextmanager
-def prepared(source: Path, wish: Wish, target: Target) -> Iterator[tuple[Path, list[str]]]:
+def prepared(
+    source: Path, wish: Wish, target: Target, cancelled: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Path, list[str]]]:
     """A folder with just what will be uploaded, card included, and the names of its files."""
     licence = wish.licence.strip().lower()
     if not licence:
@@ -136,7 +136,8 @@ def prepared(source: Path, wish: Wish, target: Target) -> Iterator[tuple[Path, l
         if target.kind == MODEL:
             _model(source, folder, wish, target.repo)
         else:
-            stage_export(source, folder, wish.licence, wish.override, lambda sha256: _judge(wish, sha256))
+            with unpacked(source, cancelled) as export:
+                stage_export(export, folder, licence, wish.override, lambda sha256: _judge(wish, sha256))
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         yield folder, names
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import DataError
-from medgan.generation.export import EXPORT, RECORD
+from medgan.generation.export import EXPORT
 from medgan.generation.packing import METADATA
+from medgan.hub.exported import export_record
 from medgan.runs.info import CARD
 
 ENDINGS = (".png", ".dcm", ".parquet")
@@ -28,7 +28,7 @@ def stage_export(
     the images were not checked for copies and `override` is empty, the licence is another one, or there are
     images that the export did not make.
     """
-    record = _record(source)
+    record = export_record(source)
     warning = judge(str(record.get("model_sha256", "")))
     if record.get("unchecked") and not override:
         raise DataError(
@@ -38,7 +38,7 @@ def stage_export(
     if str(record.get("licence") or "").lower() != licence:
         raise DataError(
             f"This export says {record.get('licence') or 'nothing'} about its licence, and you say "
-            f"{licence}; export it with --licence {licence}."
+            f"{licence}; export the images again under that licence (--licence {licence})."
         )
     text = _card(source, record, warning, override)
     names = list(_files(source))
@@ -49,18 +49,11 @@ def stage_export(
     (folder / CARD).write_text(text, "utf-8")
 
 
-def _record(source: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((source / RECORD).read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{source}/{RECORD} cannot be read; export the images again.") from error
-
-
 def _card(source: Path, record: dict[str, Any], warning: str, override: str) -> str:
     try:
         text = (source / CARD).read_text("utf-8")
     except (OSError, ValueError) as error:
-        raise DataError(f"{source} has no readable {CARD}; export the images again.") from error
+        raise DataError(f"This export has no readable {CARD}; export the images again.") from error
     said = [warning] if warning else []
     if record.get("unchecked"):
         said.append(f"**None was checked.** Whoever published them wrote: {override}")

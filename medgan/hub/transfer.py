@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ def pull(
     workspace: Workspace,
     *,
     revision: str | None = None,
+    token: str = "",
+    login: bool = True,
     progress: Progress | None = None,
     deadline: float = 600.0,
     cancelled: Callable[[], bool] | None = None,
@@ -45,13 +48,15 @@ def pull(
     """Pull the model of `owner/name` (or `hub:owner/name`); returns its folder in `workspace.models`.
 
     `revision` is a branch, a tag or a commit; a commit that is here already needs no network.
+    `token` is one that was typed; it reaches the downloading process by its environment alone. Without it,
+    the one of `hf auth login` or `HF_TOKEN` is used, or none at all where `login` is false.
     `progress(bytes done, bytes in all)` is called on this thread, never goes back and ends at all.
     `endpoint` is another hub's address (by default `HF_ENDPOINT`); the user's token goes there. The
     download runs in a process of its own that is ended after `deadline` seconds, or when `cancelled()`
     is true (Interrupted). Sizes, checksums and the shape of every tensor are checked before the folder
     appears. Whatever goes wrong, HubError says it in a sentence, and a copy pulled earlier stays.
     """
-    target = target_of(repo, endpoint, revision=revision)
+    target = replace(target_of(repo, endpoint, revision=revision, token=token), login=login)
     folder = pulled_folder(target.repo, workspace)
     if _is_here(folder, target):
         return folder

@@ -22,6 +22,13 @@ NICENESS = 5
 NOTE = ".launch.json"
 """In the folder of a run that is trained elsewhere: `engine`, `job`, and what was asked of the engine."""
 ROOT = Path(medgan.__file__).resolve().parents[1]
+NOBODY = {
+    "HF_TOKEN": "",
+    "HUGGING_FACE_HUB_TOKEN": "",
+    "HF_OIDC_RESOURCE": "",
+    "HF_TOKEN_PATH": os.devnull,
+}
+"""Environment of a process that must not use this machine's login at the Hugging Face Hub."""
 
 
 def launch(
@@ -32,10 +39,11 @@ def launch(
     before: Status | None = None,
     message: str = "Starting; loading PyTorch",
     token: str = "",
+    login: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start the command with its words in the run folder's `log.txt`, and write a first status.
 
-    `before` is the status that a resumed run goes on from, `token` one that was typed, as in `login`.
+    `before` is the status that a resumed run goes on from; `token` and `login` as in `known_as`.
     """
     with (run.folder / "log.txt").open("ab") as log:
         log.write(b"\n")  # an earlier process may have ended in the middle of a progress bar
@@ -45,7 +53,7 @@ def launch(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment(workspace, token),
+            env=environment(workspace, token, login=login),
             start_new_session=True,  # Ctrl-C on whoever starts it must not end a training
         )
     if os.name == "posix":
@@ -55,32 +63,34 @@ def launch(
     return child
 
 
-def environment(workspace: Workspace, token: str = "") -> dict[str, str]:
+def environment(workspace: Workspace, token: str = "", *, login: bool = True) -> dict[str, str]:
     """What a command is given that works in `workspace`, for whoever typed `token`."""
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     ours = {"MEDGAN_HOME": str(workspace.root), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return os.environ | ours | login(token)
+    return os.environ | ours | known_as(token, login=login)
 
 
-def login(token: str) -> dict[str, str]:
-    """With this in its environment the Hub's client takes `token` before any login of the machine, and writes
-    it nowhere; empty for no token. No command line shows it, and no file holds it."""
-    if not token:
-        return {}
-    return {"HF_TOKEN": token, "HF_OIDC_RESOURCE": "", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"}
+def known_as(token: str, *, login: bool = True) -> dict[str, str]:
+    """Environment in which the Hub's client takes `token` before any login of the machine, and writes it
+    nowhere: no command line shows it, and no file holds it. Without a token `login` says whether this
+    machine's own login may be used."""
+    if token:
+        return {"HF_TOKEN": token, "HF_OIDC_RESOURCE": "", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"}
+    return {} if login else NOBODY
 
 
 def resume(
-    run: Run, workspace: Workspace, *, token: str = "", agreed: bool = False
+    run: Run, workspace: Workspace, *, token: str = "", login: bool = True, agreed: bool = False
 ) -> subprocess.Popen[bytes]:
     """Let a run that is not alive go on from its last checkpoint, with its own settings and data set;
-    `agreed` where somebody has, to what it costs elsewhere. RunError if the folder is no run."""
+    `token` and `login` as in `known_as`, `agreed` where somebody has, to what it costs elsewhere. RunError
+    if the folder is no run."""
     config = run.config()
     dataset = config["dataset"]["path"]
     arguments = ["train", str(dataset), "--run", str(run.folder.resolve()), "--resume"]
     if engine := read_note(run).get("engine"):
         arguments += [f"--on={engine}", *(["--yes"] if agreed else [])]
-    return launch(run, arguments, workspace, before=run.status(), token=token)
+    return launch(run, arguments, workspace, before=run.status(), token=token, login=login)
 
 
 def read_note(run: Run) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from medgan.runs.record import (
     STOPPED,
     Status,
 )
+from medgan.ui.jobs import delete
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
 from medgan.ui.text import plain, sentence
@@ -113,6 +114,18 @@ def open_dataset(name: str) -> Dataset | None:
     except DataError as error:
         st.error(sentence(str(error)), icon=":material/error:")
         return None
+
+
+def deletion(what: str, folder: Path, along: str = "") -> None:
+    """Delete the folder of a run, report, study or export once that is confirmed; `along` says what goes
+    with it. `what` is also the key of the widget that chose it."""
+    with st.popover("Delete", type="tertiary"):
+        st.markdown(f"Delete **{plain(folder.name)}**{along}? This cannot be undone.")
+        if st.button(f"Delete this {what}", type="primary", key=f"delete_{what}"):
+            with plain_errors():
+                delete(folder)
+                st.session_state.pop(what, None)
+                st.rerun()
 
 
 def progress_bar(verb: str) -> Callable[[int, int], None]:

@@ -16,6 +16,7 @@ from medgan.runs.models import ModelEntry
 from medgan.runs.record import STOPPED, Run, find_runs
 from medgan.ui.components import (
     dataset_names,
+    deletion,
     empty,
     open_dataset,
     pick_dataset,
@@ -26,10 +27,10 @@ from medgan.ui.evaluate_compare import compare
 from medgan.ui.evaluate_networks import choose_networks
 from medgan.ui.evaluate_scorecard import scorecard
 from medgan.ui.follow import follow
-from medgan.ui.jobs import delete, explained, jobs
+from medgan.ui.jobs import explained, jobs
 from medgan.ui.sampler import pick_model
-from medgan.ui.session import workspace
-from medgan.ui.sources import hosted, local_path
+from medgan.ui.session import hosted, workspace
+from medgan.ui.sources import local_path
 from medgan.ui.study_files import results_of
 from medgan.ui.text import PARTS, plain, sentence
 
@@ -228,9 +229,4 @@ def _ended(record: Run) -> None:
         with plain_errors():
             report: dict[str, Any] = load_report(path)
             scorecard(report, record.folder)
-    with st.popover("Delete", type="tertiary"):
-        if st.button("Delete this report", type="primary", key="delete_report"):
-            with plain_errors():
-                delete(record.folder)
-                st.session_state.pop("report", None)
-                st.rerun()
+    deletion("report", record.folder)

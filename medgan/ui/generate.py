@@ -11,7 +11,7 @@ from medgan.data.dataset import Dataset
 from medgan.runs.models import ModelEntry
 from medgan.ui.components import empty, plain_errors
 from medgan.ui.sampler import classes_of_seeds, pick_model, samples, training_set
-from medgan.ui.text import plain
+from medgan.ui.text import spoken
 
 COUNTS = (4, 8, 16, 32)
 LAST_SEED = 9999
@@ -118,5 +118,4 @@ def _pick_class(entry: ModelEntry) -> str:
 
 
 def _caption(seed: int, label: str) -> str:
-    words = label.replace("_", " ")  # a long class breaks between words
-    return f"seed {seed} · {plain(words, 24)}" if label else f"seed {seed}"
+    return f"seed {seed} · {spoken(label, 24)}" if label else f"seed {seed}"

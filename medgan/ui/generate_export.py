@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import streamlit as st
 
 from medgan.data.dataset import Dataset
 from medgan.generation.balance import lacking
 from medgan.runs.models import ModelEntry
 from medgan.runs.record import FINISHED, STOPPED, Run, find_runs
-from medgan.ui.components import dataset_names, open_dataset, plain_errors
+from medgan.ui.components import dataset_names, deletion, open_dataset, plain_errors
 from medgan.ui.follow import follow
 from medgan.ui.generate import Chosen
-from medgan.ui.jobs import delete, explained, jobs
+from medgan.ui.jobs import explained, jobs
+from medgan.ui.navigation import link
+from medgan.ui.outgoing import export_found, export_spec, export_zip
 from medgan.ui.session import workspace
-from medgan.ui.text import count, plain, sentence
+from medgan.ui.text import count, plain, sentence, spoken
 
 FORMS = {"png": "PNG, a folder for each class", "parquet": "Parquet, as the Hub reads it", "dicom": "DICOM"}
 LICENCES = ("", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
@@ -35,7 +35,7 @@ def new_export(chosen: Chosen) -> None:
         way = st.segmented_control(
             "Which images", (RANGE, FILL), default=RANGE, key="export_way", required=True
         )
-    wanted = _fill(entry) if way == FILL else _range(chosen)
+    wanted = _fill(chosen) if way == FILL else _range(chosen)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.selectbox("Form", list(FORMS), format_func=FORMS.__getitem__, key="export_form", width=260)
         licence = st.selectbox(
@@ -72,12 +72,7 @@ def exports() -> None:
     if follow(record):
         return
     _ended(record)
-    with st.popover("Delete", type="tertiary"):
-        if st.button("Delete this export", type="primary", key="delete_export"):
-            with plain_errors():
-                delete(record.folder)
-                st.session_state.pop("export", None)
-                st.rerun()
+    deletion("export", record.folder)
 
 
 def _range(chosen: Chosen) -> list[str]:
@@ -90,10 +85,19 @@ def _range(chosen: Chosen) -> list[str]:
     return [seeds, *([f"--class={chosen.label}"] if chosen.label else [])]
 
 
-def _fill(entry: ModelEntry) -> list[str]:
+def _set_to_fill(chosen: Chosen) -> Dataset | None:
+    """The set whose classes are to be filled up: that of the model, unless another one is chosen."""
+    names, own = dataset_names(), chosen.trained_on
+    if not names:
+        return None
+    first = names.index(own.folder.name) if own is not None and own.folder.name in names else 0
+    key = f"fill_data-{chosen.entry.spec}"
+    return open_dataset(st.selectbox("Classes of", names, first, key=key, width=360))
+
+
+def _fill(chosen: Chosen) -> list[str]:
     """How many of each class, as the data set's counts propose."""
-    names = dataset_names()
-    data = open_dataset(st.selectbox("Classes of", names, key="fill_data", width=360)) if names else None
+    entry, data = chosen.entry, _set_to_fill(chosen)
     if data is None:
         st.caption("There is no data set whose classes could be filled up; make one on the Data page.")
         return []
@@ -102,7 +106,7 @@ def _fill(entry: ModelEntry) -> list[str]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label in makes:
             wanted[label] = st.number_input(
-                plain(label, 30),
+                spoken(label, 30),
                 0,
                 MOST,
                 proposed.get(label, 0),
@@ -145,9 +149,9 @@ def _check(chosen: Chosen) -> bool:
 
 
 def _ended(record: Run) -> None:
-    status, path = explained(record), record.folder / f"{record.name}.zip"
+    status, path = explained(record), export_zip(record)
     if status.state == FINISHED and path.is_file():
-        st.markdown(sentence(_summary(record)))
+        st.markdown(sentence(export_found(record)))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.link_button(
                 f"Download {path.stat().st_size / 1e6:.1f} MB",
@@ -155,6 +159,7 @@ def _ended(record: Run) -> None:
                 type="primary",
                 icon=":material/download:",
             )
+            link("models", "Push to the Hub", push=export_spec(record))
             st.caption(
                 "`metadata.csv` names seed, class, distance to the nearest training image and verdict of "
                 "each image; README and LICENSE say what they are. Synthetic images are not anonymous by "
@@ -169,11 +174,3 @@ def _ended(record: Run) -> None:
         with plain_errors():
             jobs().export_on(record)
             st.rerun()
-
-
-def _summary(record: Run) -> str:
-    """What the gate found, as the command line wrote it down."""
-    try:
-        return str(json.loads((record.folder / "summary.json").read_text("utf-8"))["sentence"])
-    except (OSError, ValueError, KeyError):
-        return "Finished."

@@ -26,7 +26,7 @@ from medgan.runs.launch import ROOT as ROOT
 from medgan.runs.launch import last_words as last_words
 from medgan.runs.launch import launch, resume
 from medgan.runs.record import INTERRUPTED, Run, Status
-from medgan.ui.session import workspace
+from medgan.ui.session import hosted, workspace
 from medgan.ui.train_options import AFRESH, ANYWHERE, Begin, Changes, Goal, Place, training_options
 from medgan.workspace import Workspace, free_name, safe_name
 
@@ -74,7 +74,7 @@ class Jobs:
         with self._lock:
             if not run.status().alive:
                 Dataset(run.config()["dataset"]["path"])  # its sentence is for the page, if the set is gone
-                self._remember(resume(run, self.workspace, token=token, agreed=agreed))
+                self._remember(resume(run, self.workspace, token=token, login=not hosted(), agreed=agreed))
 
     def rename(self, run: Run, name: str) -> Run:
         """Give a run another name, which is that of its folder. MedGANError if it is at work or the name
@@ -202,7 +202,8 @@ class Jobs:
             threading.Thread(target=_end, args=(status,), daemon=True, name=f"end {status.pid}").start()
 
     def _start(self, run: Run, arguments: Sequence[str], message: str = LOADING, token: str = "") -> None:
-        self._remember(launch(run, arguments, self.workspace, message=message, token=token))
+        own = not hosted()
+        self._remember(launch(run, arguments, self.workspace, message=message, token=token, login=own))
 
     def _remember(self, child: subprocess.Popen[bytes]) -> None:
         # Asking the others whether they have ended keeps them from staying behind as zombies.

@@ -12,7 +12,8 @@ from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
 from medgan.ui.sampler import describe
 from medgan.ui.session import workspace
-from medgan.ui.transfers import dismissal, under_way
+from medgan.ui.text import sentence
+from medgan.ui.transfers import ask_token, dismissal, under_way
 
 KINDS = {
     SHIPS: ("Ships with MedGAN", "None."),
@@ -54,13 +55,15 @@ def _card(entry: ModelEntry) -> None:
 def pull_form() -> None:
     """Pull a model from the Hugging Face Hub by its repository id."""
     with st.form("pull", border=True):
-        left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
+        left, middle, secret, right = st.columns([3, 1, 2, 1], vertical_alignment="bottom")
         repo = left.text_input("Repository on the Hugging Face Hub", placeholder="owner/name")
         revision = middle.text_input("Revision", placeholder="main")
+        with secret:
+            token = ask_token("pull_token", "For private models: one that may read.")
         pressed = right.form_submit_button("Pull", type="primary", icon=":material/cloud_download:")
     name = repo_of(repo)
     if pressed and name:
-        pulls().start(name, revision.strip() or None)
+        pulls().start(name, revision.strip() or None, token)
     elif pressed:
         st.error("Give the repository as owner/name, as it stands in its address on the Hub.")
     busy = pulls().busy
@@ -78,7 +81,7 @@ def _one(pull: Pull, number: int) -> None:
     if under_way(pull, f"`{pull.repo}`", f"pull_{number}"):
         return
     if pull.error:
-        st.error(f"`{pull.repo}`: {pull.error}", icon=":material/error:")
+        st.error(f"`{pull.repo}`: {sentence(pull.error)}", icon=":material/error:")
     else:
         st.success(f"`{pull.repo}` is here and ready to generate.", icon=":material/check_circle:")
     dismissal(pulls(), pull, f"pull_{number}")

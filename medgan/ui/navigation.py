@@ -19,11 +19,10 @@ PAGES = {
 }
 
 
-def link(name: str, label: str | None = None, *, model: str | None = None) -> None:
-    """A link to a page, with a model chosen there if one is given."""
+def link(name: str, label: str | None = None, **chosen: str) -> None:
+    """A link to a page, with what is `chosen` there by the keys of its widgets: `model="tiny"`."""
     title, icon = PAGES[name]
-    query = {"model": model} if model else None
-    st.page_link(_path(name), label=label or title, icon=icon, query_params=query)
+    st.page_link(_path(name), label=label or title, icon=icon, query_params=chosen or None)
 
 
 def run_chosen_page(icon: str) -> None:

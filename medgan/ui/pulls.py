@@ -1,4 +1,4 @@
-"""Pulls from the Hub, in the background."""
+"""Pulls from the Hub, in the background. A token is handed to the thread, and kept in no object here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from medgan.errors import MedGANError
-from medgan.ui.session import workspace
+from medgan.ui.session import hosted, workspace
 from medgan.ui.transfers import Transfer, Transfers
 from medgan.workspace import Workspace
 
@@ -26,11 +26,12 @@ class Pulls(Transfers[Pull]):
         super().__init__()
         self.workspace = workspace
 
-    def start(self, repo: str, revision: str | None) -> Pull:
+    def start(self, repo: str, revision: str | None, token: str) -> Pull:
         """Begin to pull; one that is under way for the same repository is returned instead."""
-        return self.begin(Pull(repo, revision=revision), self._run)
+        login = not hosted()
+        return self.begin(Pull(repo, revision=revision), lambda pull: self._run(pull, token, login))
 
-    def _run(self, pull: Pull) -> None:
+    def _run(self, pull: Pull, token: str, login: bool) -> None:
         from medgan.hub.transfer import pull as fetch
 
         try:
@@ -38,13 +39,15 @@ class Pulls(Transfers[Pull]):
                 pull.repo,
                 self.workspace,
                 revision=pull.revision,
+                token=token,
+                login=login,
                 progress=pull.advance,
                 cancelled=pull.cancel.is_set,
             )
         except MedGANError as error:
             pull.error = str(error)
-        except Exception as error:  # a thread has nobody else to tell
-            pull.error = f"A bug ended it: {type(error).__name__}: {error}"
+        except Exception as error:  # a thread has nobody else to tell; what a bug says may hold anything
+            pull.error = f"A bug ended it: {type(error).__name__}."
 
 
 def pulls() -> Pulls:

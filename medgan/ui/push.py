@@ -1,22 +1,16 @@
-"""Put a model on the Hub, from the Models page."""
+"""Put a model, or images that one made, on the Hub, from the Models page."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
-from medgan.errors import DataError
-from medgan.evaluation.report import load_report
-from medgan.runs.info import model_sha256
-from medgan.runs.models import HUB, ModelEntry, list_models, repo_of
-from medgan.runs.record import find_runs
-from medgan.ui.components import plain_errors
+from medgan.runs.models import repo_of
+from medgan.ui.components import plain_errors, warn_of_dead_link
+from medgan.ui.outgoing import Outgoing, all_outgoing, reports_of
 from medgan.ui.pushes import Push, pushes
-from medgan.ui.session import workspace
-from medgan.ui.sources import hosted
+from medgan.ui.session import hosted
 from medgan.ui.text import count, on_the_page, plain, sentence
-from medgan.ui.transfers import dismissal, under_way
+from medgan.ui.transfers import ask_token, dismissal, under_way
 
 LICENCES = ("", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "other")
 REFRESH = 0.7
@@ -24,33 +18,45 @@ ASK = (
     "What the training images allow may reach further than the licence. A model can repeat its training "
     "images: publish none that you have not evaluated."
 )
-WHAT = (
+FIXED = "It was chosen when these images were exported: their README and LICENSE say so."
+MODEL = (
     "Weights, settings, a sheet of samples and a card with counts, hashes and the newest evaluation in each "
     "feature network go out; no training image and nothing else from the folder does."
 )
+IMAGES = "A data set: the images with their table, README, licence and settings go out, and nothing else."
 
 
 def push_form() -> None:
-    """Choose a model, say where to and under which licence; the card is written from its record."""
-    entries = {entry.spec: entry for entry in list_models(workspace()) if entry.kind != HUB}
-    st.caption(WHAT)
-    with st.form("push", border=True):
+    """Choose what goes out, say where to and under which licence; the card is written from its record."""
+    offered = all_outgoing()
+    if offered:
+        _ask(_choose(offered))
+    else:
+        st.caption("There is no model to push yet.")
+    busy = pushes().busy
+    st.fragment(_list, run_every=REFRESH if busy else None)(busy)
+
+
+def _choose(offered: dict[str, Outgoing]) -> Outgoing:
+    warn_of_dead_link("push", list(offered), "model or export")
+    return offered[st.selectbox("What to push", list(offered), key="push", bind="query-params")]
+
+
+def _ask(outgoing: Outgoing) -> None:
+    st.caption(f"{IMAGES} {sentence(outgoing.found)}" if outgoing.images else MODEL)
+    with st.form("push_form", border=True):
         left, right = st.columns(2, vertical_alignment="bottom")
-        spec = left.selectbox("Model to push", list(entries), key="push_model")
-        repo = right.text_input("Repository", placeholder="owner/name", key="push_repo")
+        repo = left.text_input("Repository", placeholder="owner/name", key="push_repo")
+        with right:
+            token = ask_token("push_token", "One that may write.")
         left, right = st.columns(2, vertical_alignment="bottom")
-        licence = left.selectbox(
-            "Licence of the model",
-            LICENCES,
-            key="push_licence",
-            format_func=lambda name: name or "choose one",
-            accept_new_options=True,
-            help=ASK,
-        )
-        token = right.text_input("Token", type="password", key="push_token", help=_token_help())
-        note = st.text_input("On the training images and their licence", key="push_note")
+        with left:
+            licence = _ask_licence(outgoing)
+        note = ""
+        if not outgoing.images:  # those have their README
+            note = right.text_input("On the training images and their licence", key="push_note")
         override = st.text_input(
-            "Only if a check failed: why it shall go out all the same",
+            "Only if a check failed or was left out: why it shall go out all the same",
             key="push_override",
             help="These words will stand in the card.",
         )
@@ -59,47 +65,62 @@ def push_form() -> None:
         )
         pressed = st.form_submit_button("Push", type="primary", icon=":material/cloud_upload:")
     if pressed:
-        wrong = _wrong(spec, repo, str(licence or ""), token)
+        wrong = _wrong(outgoing, repo, licence, token)
         if wrong:
             st.error(wrong)
         else:
             with plain_errors():
-                _start(entries[str(spec)], repo, str(licence), token, note, override, private)
-    busy = pushes().busy
-    st.fragment(_list, run_every=REFRESH if busy else None)(busy)
+                _start(outgoing, repo, licence, token, note, override, private)
 
 
-def _token_help() -> str:
-    used = "One that may write; it is used once and kept nowhere."
-    return used if hosted() else f"{used} Empty: that of `hf auth login`, or HF_TOKEN."
+def _ask_licence(outgoing: Outgoing) -> str:
+    if outgoing.images:  # another one than they carry would be refused
+        st.text_input("Licence", outgoing.licence or "none", disabled=True, help=FIXED)
+        return outgoing.licence
+    licence = st.selectbox(
+        "Licence",
+        LICENCES,
+        key="push_licence",
+        format_func=lambda name: name or "choose one",
+        accept_new_options=True,
+        help=ASK,
+    )
+    return str(licence or "")
 
 
-def _wrong(spec: str | None, repo: str, licence: str, token: str) -> str:
+def _wrong(outgoing: Outgoing, repo: str, licence: str, token: str) -> str:
     """What is still to be said, in a sentence."""
-    if not spec:
-        return "There is no model to push yet."
     if not repo_of(repo):
         return "Give the repository as owner/name; the owner is you, or an organisation of yours."
+    if outgoing.images and not licence:
+        return "These images were exported without a licence: export them again, and choose one there."
     if not licence.strip():
         return "Say under which licence it goes out."
-    if hosted() and not token.strip():
+    if hosted() and not token:
         # The server may be logged in as whoever set it up, and this visitor is somebody else.
         return "Give a token of your own: others share this server."
     return ""
 
 
 def _start(
-    entry: ModelEntry, repo: str, licence: str, token: str, note: str, override: str, private: bool
+    outgoing: Outgoing, repo: str, licence: str, token: str, note: str, override: str, private: bool
 ) -> None:
     from medgan.hub.push import Wish
 
-    reports = reports_of(entry)
+    reports = reports_of(outgoing.model_sha256())
     wish = Wish(licence, reports, note=note, override=override, private=private)
-    pushes().start(entry.name, entry.folder, str(repo_of(repo)), wish, token)
-    judged = "It was not evaluated here, and the card says so."
+    pushes().start(outgoing, str(repo_of(repo)), wish, token)
+    st.caption(_judged(outgoing, len(reports)))
+
+
+def _judged(outgoing: Outgoing, reports: int) -> str:
+    if outgoing.images:
+        if reports:
+            return f"{count(reports, 'evaluation')} of their model may stop it."
+        return "Their model was not evaluated here."
     if reports:
-        judged = f"{count(len(reports), 'evaluation')} of it will stand in the card."
-    st.caption(judged)
+        return f"{count(reports, 'evaluation')} of it will stand in the card."
+    return "It was not evaluated here, and the card says so."
 
 
 def _list(was_busy: bool) -> None:
@@ -123,18 +144,3 @@ def _one(push: Push, number: int) -> None:
     else:
         st.error(f"{where}: {sentence(on_the_page(push.error))}", icon=":material/error:")
     dismissal(pushes(), push, f"push_{number}")
-
-
-def reports_of(entry: ModelEntry) -> list[dict[str, Any]]:
-    """The newest evaluation of this very model in each feature network."""
-    sha256 = model_sha256(entry.folder)
-    found: dict[str, dict[str, Any]] = {}
-    for record in find_runs(workspace().reports):
-        try:
-            report = load_report(record.folder / "report.json")
-        except DataError:
-            continue
-        network = str((report["settings"].get("features") or {}).get("name"))
-        if report.get("model", {}).get("sha256") == sha256:
-            found.setdefault(network, report)
-    return list(found.values())

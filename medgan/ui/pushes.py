@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from medgan.errors import MedGANError
+from medgan.ui.outgoing import Outgoing
 from medgan.ui.session import workspace
 from medgan.ui.transfers import Transfer, Transfers
 from medgan.workspace import Workspace
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Push(Transfer):
-    """One push of the model `name`."""
+    """One push of `name`, a model or images that one made."""
 
     name: str = ""
     pushed: Pushed | None = None
@@ -28,17 +29,20 @@ class Push(Transfer):
 class Pushes(Transfers[Push]):
     """The pushes from one workspace."""
 
-    def start(self, name: str, source: Path, repo: str, wish: Wish, token: str) -> Push:
+    def start(self, outgoing: Outgoing, repo: str, wish: Wish, token: str) -> Push:
         """Begin to push; one that is under way to the same repository is returned instead."""
-        return self.begin(Push(repo, name=name), lambda push: _run(push, source, wish, token))
+        shown = f"datasets/{repo}" if outgoing.images else repo
+        return self.begin(
+            Push(shown, name=outgoing.name), lambda push: _run(push, outgoing.source, repo, wish, token)
+        )
 
 
-def _run(push: Push, source: Path, wish: Wish, token: str) -> None:
+def _run(push: Push, source: Path, repo: str, wish: Wish, token: str) -> None:
     from medgan.hub.push import push as send
 
     try:
         push.pushed = send(
-            source, push.repo, wish, token=token, progress=push.advance, cancelled=push.cancel.is_set
+            source, repo, wish, token=token, progress=push.advance, cancelled=push.cancel.is_set
         )
     except (MedGANError, OSError) as error:
         push.error = str(error)

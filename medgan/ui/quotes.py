@@ -20,7 +20,7 @@ from typing import Any
 import streamlit as st
 
 from medgan.runs.launch import ROOT, complaint, environment
-from medgan.ui.session import workspace
+from medgan.ui.session import hosted, workspace
 
 PATIENCE = 40.0
 """Seconds for the Hub to say all of it."""
@@ -79,7 +79,7 @@ class Quotes:
         if known is None or (known.finished and time.monotonic() - known.asked > FRESH):
             known = self._known[key] = Quote()
             command = [sys.executable, "-m", "medgan", "train", *options, "--plan", "--json"]
-            work = (command, environment(workspace(), token))
+            work = (command, environment(workspace(), token, login=not hosted()))
             threading.Thread(target=known.ask, args=work, daemon=True, name="quote").start()
         return known
 

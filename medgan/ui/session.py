@@ -5,6 +5,7 @@ This is the one place to ask for a workspace, so that a hosted dashboard can lat
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,12 @@ from medgan.workspace import Workspace
 def workspace() -> Workspace:
     """The workspace of the visitor whose page is being run."""
     return Workspace.default()
+
+
+def hosted() -> bool:
+    """Whether strangers share this server. They must not see its disk or each other's uploads, and never go
+    by its name at the Hub."""
+    return bool(os.environ.get("SPACE_ID") or os.environ.get("MEDGAN_HOSTED"))
 
 
 def suggest(key: str, value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from medgan.ui import intake, uploads
 from medgan.ui.components import gallery
 from medgan.ui.intake import Intake
 from medgan.ui.jobs import jobs
-from medgan.ui.session import workspace
+from medgan.ui.session import hosted, workspace
 from medgan.ui.text import plain
 from medgan.workspace import safe_name
 
@@ -39,11 +38,6 @@ HUB_PAGE = re.compile(
 """The pages of a data set: its files at a revision, or others that name none."""
 UNFINISHED = 3
 """How many unfinished intakes are offered."""
-
-
-def hosted() -> bool:
-    """Whether strangers share this server, who must not see its disk or each other's uploads."""
-    return bool(os.environ.get("SPACE_ID") or os.environ.get("MEDGAN_HOSTED"))
 
 
 def choose_source() -> None:
@@ -135,7 +129,8 @@ def _hub() -> None:
         name = st.text_input(
             "Data set on the Hub",
             placeholder="owner/name",
-            help="An image folder or parquet files with an image column. It is downloaded to this machine.",
+            help="An image folder or parquet files with an image column. It is downloaded to this machine."
+            + (" Public ones only: others share this server." if hosted() else ""),
         )
         most = _most()
         if st.form_submit_button("Download and check", type="primary"):

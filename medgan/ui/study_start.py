@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from medgan.config import PRESETS, usual_preset
 from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, TRAIN
 from medgan.hardware import gpu_expected
+from medgan.presets import PRESETS, usual_preset
 from medgan.ui.components import pick_dataset, plain_errors
 from medgan.ui.evaluate_networks import FEATURES, pick_network
 from medgan.ui.jobs import jobs

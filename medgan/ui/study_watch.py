@@ -10,10 +10,10 @@ import streamlit as st
 
 from medgan.evaluation.html_words import LEVELS, interval, level
 from medgan.runs.record import INTERRUPTED, STOPPED, Run
-from medgan.ui.components import plain_errors, warn_of_dead_link
+from medgan.ui.components import deletion, plain_errors, warn_of_dead_link
 from medgan.ui.evaluate_scorecard import LOOKS
 from medgan.ui.follow import follow
-from medgan.ui.jobs import delete, explained, jobs, last_words
+from medgan.ui.jobs import explained, jobs, last_words
 from medgan.ui.session import workspace
 from medgan.ui.study_files import find_studies, load_result, result_file
 from medgan.ui.text import count, plain, sentence
@@ -45,7 +45,7 @@ def studies() -> None:
     else:
         with plain_errors():
             _result(load_result(path), path)
-    _deletion(study)
+    deletion("study", study.folder, " with the models that it has trained")
 
 
 def _unfinished(study: Run) -> None:
@@ -112,13 +112,3 @@ def _facts(result: Result) -> str:
         f"mixture, judged by {count(dataset['test'], 'real test image')}. Intervals are over test images and "
         "classifiers. The Evaluate page can take its verdict on usefulness from this study."
     )
-
-
-def _deletion(study: Run) -> None:
-    with st.popover("Delete", type="tertiary"):
-        st.caption("With the models that it has trained. This cannot be undone.")
-        if st.button("Delete this study", type="primary", key="delete_study"):
-            with plain_errors():
-                delete(study.folder)
-                st.session_state.pop("study", None)
-                st.rerun()

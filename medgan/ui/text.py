@@ -13,6 +13,7 @@ LONGEST = 2000
 """Signs of a sentence that are shown."""
 _OPTIONS = [
     (re.compile(r" with --[a-z]+"), ""),
+    (re.compile(r" \(--(override|licence [\w.+-]+)\)"), ""),
     (re.compile(r"--group auto"), "groups that are found by themselves"),
     (re.compile(r"--split (?=[\d./]+ )"), "The division "),
 ]
@@ -23,6 +24,11 @@ _ADDRESS = re.compile(r"(www|@)", re.IGNORECASE)
 _RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001eeff]"
 _RUN = re.compile(rf"{_RIGHT_TO_LEFT}+(?:(?:[ _/\\\-'0-9]|\.(?! ))*{_RIGHT_TO_LEFT}+)*")
 """Words from right to left, with what joins them to one name: no comma, no bracket."""
+
+
+def spoken(label: str, longest: int) -> str:
+    """A class as `plain` words, so that a long one breaks between them."""
+    return plain(label.replace("_", " "), longest)
 
 
 def plain(text: str, longest: int = 60) -> str:

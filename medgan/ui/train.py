@@ -6,7 +6,7 @@ import streamlit as st
 
 from medgan.runs import requests
 from medgan.runs.record import PAUSED, QUEUED, RUNNING, STARTING, Run, Status, find_runs
-from medgan.ui.components import duration, plain_errors, state_badge, warn_of_dead_link
+from medgan.ui.components import deletion, duration, plain_errors, state_badge, warn_of_dead_link
 from medgan.ui.jobs import explained, jobs
 from medgan.ui.navigation import link
 from medgan.ui.session import workspace
@@ -15,7 +15,7 @@ from medgan.ui.train_away import GOES_ON, resuming, trained_there
 from medgan.ui.train_curves import charts, choose_look
 from medgan.ui.train_facts import facts
 from medgan.ui.train_monitors import best_so_far, monitors
-from medgan.ui.train_runs import SHOW_NEXT, deletion, renaming
+from medgan.ui.train_runs import SHOW_NEXT, renaming
 from medgan.ui.train_samples import samples
 
 REFRESH = 1.0
@@ -170,7 +170,7 @@ def _after(run: Run, status: Status) -> None:
         link("generate", model=run.name)
         link("evaluate", model=run.name)
     renaming(run)
-    deletion(run)
+    deletion("run", run.folder, " with all it learned")
 
 
 def _resume(run: Run) -> None:

@@ -16,8 +16,7 @@ from medgan.runs.record import Run
 from medgan.ui.components import plain_errors
 from medgan.ui.jobs import jobs
 from medgan.ui.quotes import Quote, quotes
-from medgan.ui.session import workspace
-from medgan.ui.sources import hosted
+from medgan.ui.session import hosted, workspace
 from medgan.ui.text import sentence
 
 HUGGING_FACE = "hf-jobs"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from medgan.config import PRESETS, ModelConfig, Preset
+from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset
+from medgan.modalities import OTHER
+from medgan.presets import PRESETS, Preset
 from medgan.runs.models import ModelEntry, list_models
 from medgan.ui.sampler import KIND_WORDS, describe
 from medgan.ui.session import workspace
@@ -48,11 +52,20 @@ def _start_from(data: Dataset) -> ModelEntry | None:
     if entry is not None:
         st.caption(f"{FROM_A_MODEL} ({describe(entry)})")
     elif fitting:
-        st.caption(FROM_NOTHING)
+        st.caption(" ".join(filter(None, [FROM_NOTHING, _advice(list(fitting.values()), data)])))
     else:
         kind = "grey" if data.channels == 1 else "colour"
         st.caption(f"{FROM_NOTHING} No model here makes {kind} images of {data.size} x {data.size} pixels.")
     return entry
+
+
+def _advice(entries: Sequence[ModelEntry], data: Dataset) -> str:
+    """Which model knows images of this kind already, if one does."""
+    for entry in entries:
+        trained_on = entry.info.about.get("dataset") or {}
+        if data.modality == trained_on.get("modality") != OTHER:
+            return f"{plain(entry.name)} knows such images already: from there good ones come much sooner."
+    return ""
 
 
 def _fits(model: ModelConfig, data: Dataset) -> bool:

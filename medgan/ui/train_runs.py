@@ -13,7 +13,7 @@ from medgan.runs.queue import Queue, Ticket, all_queues
 from medgan.runs.record import Run, find_runs
 from medgan.ui.charts import comparison
 from medgan.ui.components import duration, plain_errors
-from medgan.ui.jobs import delete, jobs
+from medgan.ui.jobs import jobs
 from medgan.ui.session import workspace
 from medgan.ui.text import plain
 from medgan.ui.train_curves import events_of
@@ -206,15 +206,4 @@ def renaming(run: Run) -> None:
             with plain_errors():
                 renamed = jobs().rename(run, name)
                 st.session_state[SHOW_NEXT] = renamed.name
-                st.rerun()
-
-
-def deletion(run: Run) -> None:
-    """Delete an ended run once that is confirmed."""
-    with st.popover("Delete", type="tertiary"):
-        st.markdown(f"Delete **{plain(run.name)}** with all it learned? This cannot be undone.")
-        if st.button("Delete it", type="primary", key="delete_run"):
-            with plain_errors():
-                delete(run.folder)
-                st.session_state.pop("run", None)
                 st.rerun()

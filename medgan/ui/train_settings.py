@@ -18,11 +18,11 @@ from medgan.config import (
     PRECISIONS,
     STOP_ON,
     ModelConfig,
-    Preset,
     TrainConfig,
 )
 from medgan.data.dataset import Dataset
 from medgan.modalities import AUTO, MODALITIES, OFF
+from medgan.presets import Preset
 from medgan.ui.modality import allowed
 from medgan.ui.train_options import Place
 

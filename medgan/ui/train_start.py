@@ -7,11 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from medgan.config import PRESETS, Preset, TrainConfig, usual_preset
+from medgan.config import TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import ConfigError
 from medgan.hardware import gpu_expected
+from medgan.presets import PRESETS, Preset, usual_preset
 from medgan.ui.components import pick_dataset, plain_errors
 from medgan.ui.jobs import jobs
 from medgan.ui.session import suggest

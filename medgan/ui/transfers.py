@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
+from medgan.ui.session import hosted
+
 KEPT = 9
 """Earlier ones that stay on the list beside a new one."""
 
@@ -72,6 +74,16 @@ class Transfers(Generic[T]):
     def busy(self) -> bool:
         """Whether one is under way."""
         return any(not transfer.finished for transfer in self.all)
+
+
+def ask_token(key: str, which: str) -> str:
+    """A field for a token that serves one transfer; `which` says what kind it must be."""
+    if hosted():
+        otherwise = "Others share this server, so its own token is never used."
+    else:
+        otherwise = "Empty: that of `hf auth login`, or HF_TOKEN."
+    words = f"{which} It is used once and kept nowhere. {otherwise}"
+    return st.text_input("Token", type="password", key=key, help=words).strip()
 
 
 def under_way(transfer: Transfer, words: str, key: str) -> bool:

@@ -12,7 +12,7 @@ from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo
 from medgan.workspace import Workspace
-from tests.hub.fakehub import NAME, FakeHub, Repo, serve
+from tests.hub.fakehub import NAME, TOKEN, FakeHub, Repo, serve
 from tests.hub.imagesets import KEY, folders
 
 
@@ -41,6 +41,15 @@ def hub(model_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         yield hub
     close_session()
+
+
+@pytest.fixture
+def logged_in(hub: FakeHub, tmp_path: Path) -> Path:
+    """The file that `hf auth login` leaves on this machine."""
+    path = tmp_path / "hf" / "token"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(TOKEN)
+    return path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -10,8 +11,9 @@ from filelock import FileLock
 from medgan.errors import HubError, Interrupted
 from medgan.hub import datasets
 from medgan.hub.datasets import fetch_source, is_remote
+from medgan.runs.launch import NOBODY
 from medgan.workspace import Workspace
-from tests.hub.fakehub import COMMIT, FakeHub, Repo
+from tests.hub.fakehub import COMMIT, TOKEN, FakeHub, Repo
 from tests.hub.imagesets import KEY, SPEC, classes, files_of, folders, images_in, table
 
 
@@ -72,6 +74,19 @@ def test_a_second_fetch_needs_no_network_and_main_asks_for_the_newest(
     assert second.images == 24 and second.folder != first.folder
     assert sum("/resolve/" in path for _, path, _ in hub.seen) == 4  # the others were here
     assert fetch_source(SPEC, space) == second and first.folder.is_dir()
+
+
+def test_a_command_that_may_not_use_the_login_of_this_machine_sees_no_private_set(
+    hub: FakeHub, repo: Repo, space: Workspace, logged_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.token = TOKEN
+    with monkeypatch.context() as stranger:
+        for name, value in NOBODY.items():
+            stranger.setenv(name, value)
+        with pytest.raises(HubError, match="or it is private"):
+            fetch_source(SPEC, space)
+    assert {sent for _, _, sent in hub.seen} == {None}
+    assert fetch_source(SPEC, space).images == 20
 
 
 def test_a_cancelled_fetch_ends_and_the_next_goes_on(hub: FakeHub, repo: Repo, space: Workspace) -> None:

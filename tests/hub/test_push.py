@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from medgan.cli import main
 from medgan.config import ModelConfig
 from medgan.errors import DataError, HubError, Interrupted
 from medgan.generation.export import Origin, Part, Settings, export
+from medgan.hub import exported as exporting
 from medgan.hub import process
 from medgan.hub import push as pushing
 from medgan.hub.push import Wish, prepared, push
@@ -173,6 +175,39 @@ def test_nothing_but_the_export_leaves_with_it(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("form", ["png", "parquet"])
+def test_a_zip_goes_out_as_the_folder_would(form: str, hub: Uploads, tmp_path: Path) -> None:
+    folder = exported(tmp_path / "out", form=form, licence="mit")
+    packed = exported(tmp_path / "out.zip", form=form, licence="mit")
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("notes.txt", "patient names")
+        archive.writestr("../outside.png", "not in this folder")
+    wish = Wish("mit", override="Phantoms.")
+    push(folder, "ada/folder", wish, token=TOKEN)
+    assert push(packed, "ada/zip", wish, token=TOKEN).url == f"{hub.endpoint}/datasets/ada/zip"
+    assert hub.files["datasets/ada/zip"] == hub.files["datasets/ada/folder"]
+
+
+def test_a_zip_that_is_none_or_damaged_or_too_large_is_refused(
+    hub: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = exported(tmp_path / "out.zip", licence="mit")
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("images/seed-000000.png", b"")
+    with pytest.raises(DataError, match="neither a model nor an export"):
+        push(other, NAME, SIGNED)
+    with pytest.raises(Interrupted, match="nothing was uploaded"):
+        push(packed, NAME, SIGNED, cancelled=lambda: True)
+    packed.write_bytes(packed.read_bytes().replace(b"PNG", b"GNP"))
+    with pytest.raises(DataError, match=r"out\.zip cannot be unpacked; export the images again"):
+        push(packed, NAME, SIGNED)
+    monkeypatch.setattr(exporting, "SPARE", 10**18)
+    with pytest.raises(DataError, match="are free for temporary files"):
+        push(packed, NAME, SIGNED)
+    assert hub.seen == []
+
+
 def test_a_bad_verdict_on_the_model_stops_its_images_too(tmp_path: Path) -> None:
     folder = exported(tmp_path / "out", licence="mit")
     target = target_of(NAME, "http://hub", kind="dataset")
@@ -204,7 +239,7 @@ def test_an_export_goes_out_as_a_data_set(form: str, hub: Uploads, tmp_path: Pat
     kind = "images/melanoma/seed-000002.png" if form == "png" else "data/train-00000-of-00001.parquet"
     assert kind in files
     assert "Phantoms, nobody is behind them." in files["README.md"].decode()
-    with pytest.raises(DataError, match=r"export it with --licence cc0-1\.0"):
+    with pytest.raises(DataError, match=r"again under that licence \(--licence cc0-1\.0\)"):
         push(folder, NAME, Wish("cc0-1.0", override="x"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import queue
 import shutil
 from collections.abc import Callable
@@ -109,6 +110,32 @@ def test_a_refusal_reaches_the_caller_and_nothing_shows_the_token(
     assert "is gated" in fails()
     assert "".join(capfd.readouterr()) == ""
     assert {sent for _, _, sent in hub.seen} == {f"Bearer {TOKEN}"}
+
+
+def test_a_stranger_never_goes_by_the_login_of_this_machine(
+    hub: FakeHub, space: Workspace, fails: Fails, logged_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repos[NAME].token = TOKEN
+    said = fails(login=False)
+    assert "or it is private" in said and "give a token of your own" in said and "hf auth login" not in said
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    fails(login=False)
+    monkeypatch.delenv("HF_TOKEN")
+    assert {sent for _, _, sent in hub.seen} == {None}
+    assert pull(NAME, space).is_dir(), "whoever works at this machine does"
+
+
+def test_a_typed_token_is_used_for_one_pull_and_kept_nowhere(
+    hub: FakeHub, space: Workspace, fails: Fails, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.repos[NAME].token = TOKEN
+    assert pull(NAME, space, token=f" {TOKEN} ", login=False).is_dir()
+    assert {sent for _, path, sent in hub.seen if not path.startswith("/cdn/")} == {f"Bearer {TOKEN}"}
+    assert {sent for _, path, sent in hub.seen if path.startswith("/cdn/")} == {None}, "not the hub's host"
+    assert "".join(capfd.readouterr()) == "" and "HF_TOKEN" not in os.environ
+    for folder in (tmp_path, space.root):
+        for path in folder.rglob("*"):
+            assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
 
 
 def test_a_server_that_goes_silent_on_the_way_is_given_up_at_the_deadline(hub: FakeHub, fails: Fails) -> None:

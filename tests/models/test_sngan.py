@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from medgan.config import ModelConfig, preset
+from medgan.config import ModelConfig
 from medgan.errors import ConfigError
 from medgan.models.build import build_discriminator, build_generator, count_parameters
 from medgan.models.layers import normalised_weight
+from medgan.presets import preset
 
 SMALL = ModelConfig(size=64, ngf=8, ndf=8)
 

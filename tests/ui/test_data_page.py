@@ -586,6 +586,7 @@ def test_the_page_speaks_of_no_option_of_the_command_line() -> None:
         "The smallest of 2 groups has 10 images; give test a larger share with --split, or add images.",
         "No image names its patient. Give a table with --labels that has a column, or use --group auto.",
         "--split 0.5/0.25/0.25 of 4 images leaves too few for train; add images.",
+        "This export says nothing; export the images again under that licence (--licence cc-by-4.0).",
     ):
         assert "--" not in on_the_page(text)
     assert on_the_page("a -- b --x.png") == "a -- b --x.png"

@@ -9,6 +9,7 @@ import socket
 import time
 import zipfile
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from starlette.applications import Starlette
@@ -29,10 +30,13 @@ OTHERS = {"metadata.csv", "README.md", "LICENSE", "export.json"}
 PAGES = ("home", "data", "train", "generate", "evaluate", "studies", "blind_test", "models")
 
 
-def open_page(name: str) -> AppTest:
+def open_page(name: str, **chosen: str) -> AppTest:
+    """A page, with what its address says is `chosen` there."""
     app = AppTest.from_file(str(ROOT / "medgan" / "ui" / "main.py"), default_timeout=60)
     app.run()
     if name != "home":
+        for key, value in chosen.items():
+            app.query_params[key] = value
         app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
     return app
 
@@ -97,6 +101,9 @@ def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, mo
     assert not app.exception
     assert any("None of the 3 images was checked" in m.value for m in app.markdown)
     [name] = [folder.name for folder in (workspace / "exports").iterdir()]
+    links = [found.proto for found in app.get("page_link")]
+    [query] = [link.query_string for link in links if link.label == "Push to the Hub"]
+    assert parse_qs(query) == {"push": [f"Images {name}"]}
     found = TestClient(Starlette(routes=ROUTES)).get(f"/exports/{name}.zip")
     assert found.status_code == 200 and found.content[:2] == b"PK"
     for wrong in ("nothing", "..%2f..%2fsecret", ".hidden"):

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medgan.config import usual_preset
 from medgan.data.dataset import Dataset
 from medgan.data.prepare import store
 from medgan.hardware import gpu_expected
+from medgan.presets import usual_preset
 from medgan.runs.record import FINISHED, STOPPED, Run
 from medgan.studies import usefulness
 from medgan.ui import jobs as jobs_module

@@ -18,11 +18,12 @@ from streamlit.testing.v1 import AppTest
 from medgan import hardware
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS
-from medgan.config import PRESETS, parse_changes
+from medgan.config import parse_changes
 from medgan.data.dataset import Dataset
 from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
 from medgan.errors import MedGANError
+from medgan.presets import PRESETS
 from medgan.runs import requests
 from medgan.runs.queue import Queue
 from medgan.runs.record import FINISHED, PAUSED, QUEUED, RUNNING, STOPPED, Run, Status, step_name
@@ -270,6 +271,16 @@ def test_a_run_starts_from_a_model_that_makes_such_images(
     app.run()
     assert not app.exception
     assert app.selectbox(key="init-1-64").value == "" and app.selectbox(key="init-1-64").disabled
+
+
+def test_a_model_that_knows_such_images_is_recommended(data: Dataset, model: Path) -> None:
+    about = {"dataset": {"modality": "chest-ct"}}
+    facts = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(facts | {"about": facts["about"] | about}))
+    words = "someone/tiny knows such images already"
+    assert not any(words in c.value for c in open_page("small-cpu").caption)
+    data.set_modality("chest-ct")
+    assert any(words in c.value for c in open_page("small-cpu").caption)
 
 
 def test_a_model_of_other_images_is_not_offered(space: Workspace, model: Path) -> None:
