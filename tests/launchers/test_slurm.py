@@ -184,7 +184,8 @@ def test_an_option_that_sbatch_does_not_have_is_refused(data: Path, commands: An
 
 def test_every_option_of_train_reaches_the_job(data: Path, tmp_path: Path) -> None:
     options = build_parser(COMMANDS).parse_args(["train", str(data), "--run", "r"])
-    known = {"dataset", "run", "set", "conditional", "resume", "init"} | {"command", "json", "estimate", "plan"}
+    known = {"dataset", "run", "set", "conditional", "resume", "init"}
+    known |= {"command", "json", "estimate", "plan"}
     assert set(vars(options)) == {*PASSED, *known, "on", "hours", "partition", "slurm", "flavor", "yes"}
     order = order_of(data, "--run", tmp_path / "r", "--set", "lr_g=1e-4", "--stop-on=kid", "--conditional")
     assert order.arguments == (
