@@ -28,7 +28,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.runs.info import model_sha256
     from medgan.runs.watched import watched
 
-    seeds = range(options.count) if options.count else parse_seeds(options.seeds)  # before a model is opened
+    # Before a model is opened.
+    seeds = parse_seeds(options.seeds) if options.count is None else range(options.count)
     with watched(options.record) as record, Bar("") as bar:
 
         def progress(what: str, done: int, total: int) -> None:

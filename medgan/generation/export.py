@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain, count, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,15 @@ from medgan.generation.dicom import Source, dicom
 from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
 from medgan.generation.journal import JOURNAL, Journal
 from medgan.generation.packing import METADATA, to_parquet, zipped
-from medgan.generation.sampling import BATCH, MAX_SEED, OfClass, class_names, classes_of, sample
+from medgan.generation.sampling import (
+    BATCH,
+    MAX_SEED,
+    OfClass,
+    check_truncation,
+    class_names,
+    classes_of,
+    sample,
+)
 from medgan.generation.words import licence_text, readme
 from medgan.images import png
 from medgan.workspace import safe_name
@@ -160,6 +168,9 @@ def only_class(about: dict[str, object]) -> str:
 def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Settings) -> None:
     if not any(len(part.seeds) for part in parts):
         raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
+    if (largest := max(_largest(part.seeds) for part in parts)) > MAX_SEED:
+        raise DataError(f"Seed {largest:,} is not possible; seeds are 0 to {MAX_SEED:,}.")
+    check_truncation(settings.truncation)
     if settings.form not in FORMS:
         raise DataError(f"There is no form {settings.form!r}; valid are: {', '.join(FORMS)}.")
     if out.is_file():
@@ -177,7 +188,9 @@ def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Set
 
 def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: Gate | None) -> dict[str, Any]:
     """What an interrupted export is known by."""
-    wanted = [[part.label, len(part.seeds), list(islice(part.seeds, 3)), max(part.seeds)] for part in parts]
+    wanted = [
+        [part.label, len(part.seeds), list(islice(part.seeds, 3)), _largest(part.seeds)] for part in parts
+    ]
     return {
         "model_sha256": origin.sha256,
         "parts": wanted,
@@ -192,9 +205,14 @@ def _of(generator: nn.Module, label: str) -> nn.Module:
     return OfClass(generator, label) if label and class_names(generator) else generator
 
 
+def _largest(seeds: Sequence[int]) -> int:
+    """The largest, -1 for none; a range may hold more than anybody could walk through."""
+    ends = (seeds[0], seeds[-1]) if isinstance(seeds, range) and seeds else seeds
+    return max(ends, default=-1)
+
+
 def _in_order(seeds: Sequence[int]) -> Iterator[int]:
-    following = count(max(seeds) + 1) if len(seeds) else iter(())
-    return (seed for seed in chain(seeds, following) if seed <= MAX_SEED)
+    return chain(seeds, range(_largest(seeds) + 1, MAX_SEED + 1) if len(seeds) else ())
 
 
 def _entry(part: int, seed: int, label: str, judgement: Judgement) -> dict[str, Any]:

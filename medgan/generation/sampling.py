@@ -74,12 +74,17 @@ def classes_of(generator: nn.Module, seeds: Sequence[int]) -> list[str]:
     return [names[k] for k in labels_of(seeds, generator.classes).tolist()]  # type: ignore[arg-type]
 
 
+def check_truncation(truncation: float) -> None:
+    """ConfigError where it is not in (0, 1]."""
+    if not 0 < truncation <= 1:
+        raise ConfigError(f"The truncation is {truncation}; it must be above 0 and at most 1.")
+
+
 def inputs_of(generator: nn.Module, seeds: Sequence[int], truncation: float = 1.0) -> tuple[Tensor, ...]:
     """What `generator` takes to make the images of `seeds`: latents, and labels where it tells classes apart;
     on its device. `truncation` in (0, 1] draws the latents towards 0 by that factor: images are more usual
     and less varied. ConfigError for any other."""
-    if not 0 < truncation <= 1:
-        raise ConfigError(f"The truncation is {truncation}; it must be above 0 and at most 1.")
+    check_truncation(truncation)
     device = next(generator.parameters()).device
     latents = truncation * latents_of(seeds, int(generator.latent)).to(device)  # type: ignore[arg-type]
     classes: Sequence[tuple[str, int]] = getattr(generator, "classes", ())

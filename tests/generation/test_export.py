@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,15 @@ def test_truncation_draws_latents_towards_the_usual_image() -> None:
     for wrong in (0.0, 1.5, -1.0):
         with pytest.raises(ConfigError, match="truncation"):
             inputs_of(new(), [5], wrong)
+
+
+@pytest.mark.parametrize("seeds", [range(99_999_999_999), [3, 2**31]])
+def test_seeds_that_are_none_are_refused_at_once(seeds: Sequence[int], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not possible; seeds are 0 to 2,147,483,647"):
+        export(new(), [Part(seeds)], tmp_path / "out", origin=ORIGIN)
+
+
+def test_a_truncation_that_is_none_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="truncation"):
+        export(new(), [Part(range(2))], tmp_path / "out", origin=ORIGIN, settings=Settings(truncation=7.0))
+    assert not list(tmp_path.iterdir())
