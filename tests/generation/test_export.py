@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.datasets import ImageFolder
 
-from medgan.errors import DataError, Interrupted
+from medgan.errors import ConfigError, DataError, Interrupted
 from medgan.generation.balance import lacking
 from medgan.generation.export import Origin, Part, Settings, export
 from medgan.generation.gate import Gate
