@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -259,7 +260,7 @@ def seen_of(token: str, pid: int, folders: list[Path]) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and token.encode() in path.read_bytes()
     ]
-    if psutil.pid_exists(pid):
+    with suppress(psutil.NoSuchProcess):  # it may have ended meanwhile
         found += [word for word in psutil.Process(pid).cmdline() if token in word]
     return found
 
