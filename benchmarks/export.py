@@ -2,6 +2,7 @@
 
     python -m benchmarks.export MODEL [--count 400] [--memory 1000,20000] [--dataset DATASET]
 
+First a page of 16 images, the model being in memory, which is what a slider on the Generate page waits for.
 The plain loop does what a first script does: one seed, one latent, one image, one PNG file. Both make the
 same images, in turns. Then exports of two sizes run each in a process of its own; its peak memory is quoted.
 With the data set that the model was trained on, every image goes through the release gate.
@@ -56,6 +57,7 @@ def plain(model: str, count: int, out: Path) -> dict[str, Any]:
     import torch
 
     from medgan.cli.models import model_folder
+    from medgan.generation.sampling import inputs_of
     from medgan.images import to_pil, to_uint8
     from medgan.runs.checkpoint import load_generator
 
@@ -64,9 +66,25 @@ def plain(model: str, count: int, out: Path) -> dict[str, Any]:
     start = time.perf_counter()
     with torch.inference_mode():
         for seed in range(count):
-            latent = torch.randn(1, generator.latent, generator=torch.Generator().manual_seed(seed))  # type: ignore[call-overload]
-            to_pil(to_uint8(generator(latent))[0]).save(out / f"{seed}.png")
+            to_pil(to_uint8(generator(*inputs_of(generator, [seed])))[0]).save(out / f"{seed}.png")
     return {"images": count, "seconds": round(time.perf_counter() - start, 2)}
+
+
+def page_of_images(model: str) -> float:
+    """Seconds for the 16 images that the Generate page shows at first."""
+    from medgan.cli.models import model_folder
+    from medgan.generation.sampling import sample
+    from medgan.images import png
+    from medgan.runs.checkpoint import load_generator
+
+    generator, _ = load_generator(model_folder(model))
+    seconds = []
+    for turn in range(1 + 5 * TURNS):
+        start = time.perf_counter()
+        for image in sample(generator, range(16 * turn, 16 * (turn + 1))):
+            png(image)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds[1:])
 
 
 def alone(options: argparse.Namespace, count: int, folder: str) -> dict[str, Any]:
@@ -91,6 +109,7 @@ def main() -> None:
     if options.alone:
         print(json.dumps(exported(options.model, options.count, options.dataset, Path(options.out))))
         return
+    print(f"16 images after {page_of_images(options.model):.2f} s", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         speeds: dict[str, list[float]] = {"plain loop": [], "export": []}
         for turn in range(TURNS):

@@ -72,8 +72,11 @@ class Generator(nn.Module):
         """`(N, latent)` float and `(N,)` whole numbers to `(N, C, S, S)` in [-1, 1]."""
         if self.embedding is not None and self.conditioning is not None:
             latents = torch.cat([latents, self.conditioning() * self.embedding(labels)], dim=1)
-        x, stage = latents[:, :, None, None], 0
-        for layer in self.main:
+        first, *others = self.main
+        # A fifth faster on a CPU than the plain layout (docs/benchmarks.md).
+        x: Tensor = first(latents[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+        stage = 0
+        for layer in others:
             x = layer(x)
             if self.modulated is not None and isinstance(layer, nn.BatchNorm2d):
                 x, stage = self.modulated[stage](x, latents), stage + 1
