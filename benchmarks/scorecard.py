@@ -27,7 +27,8 @@ PAIRS = 20_000
 def scorecard(model: str, dataset: str, features: str, count: int) -> dict[str, Any]:
     from medgan.cli.models import model_folder
     from medgan.data.dataset import Dataset
-    from medgan.evaluation.scorecard import Settings, judge_model
+    from medgan.evaluation.scorecard import judge_model
+    from medgan.evaluation.settings import Settings
 
     settings = Settings(count=count, features=features, lpips="squeeze")
     card = judge_model(model_folder(model), Dataset(dataset), settings)

@@ -54,7 +54,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
 def _judged(options: argparse.Namespace, progress: Progress) -> Scorecard:
     from medgan.data.dataset import Dataset
     from medgan.evaluation.judged import is_image_folder
-    from medgan.evaluation.scorecard import Settings, judge_folder, judge_model
+    from medgan.evaluation.scorecard import judge_folder, judge_model
+    from medgan.evaluation.settings import Settings
 
     settings = Settings(
         count=options.count,

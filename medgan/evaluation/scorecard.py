@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,16 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from medgan import __version__
 from medgan.data.dataset import Dataset
-from medgan.data.split import TEST, TRAIN
-from medgan.errors import ConfigError, DataError
+from medgan.data.split import TRAIN
 from medgan.evaluation import embedding
 from medgan.evaluation.case import Case
 from medgan.evaluation.classes import classes
 from medgan.evaluation.diversity import diversity
+from medgan.evaluation.drawing import draw
 from medgan.evaluation.encoded import KEPT, encode, references, without_contrast
 from medgan.evaluation.figures import Figure
 from medgan.evaluation.judged import Judged, OfFolder, OfModel
@@ -29,18 +27,19 @@ from medgan.evaluation.kinds import DIVERSITY, MEMORISATION, PARTS, QUALITY
 from medgan.evaluation.memorisation import memorisation
 from medgan.evaluation.notes import notes
 from medgan.evaluation.paper import PAPER
-from medgan.evaluation.pictures import SHOWN, Pictures, thumbnails
+from medgan.evaluation.pictures import Pictures
 from medgan.evaluation.quality import manifolds, quality
-from medgan.evaluation.reals import FEWEST, SPLITS, Reals, read_reals
+from medgan.evaluation.reals import Reals, read_reals
 from medgan.evaluation.references import GENERATED, ROWS, Row, reference_rows
 from medgan.evaluation.report import FORMAT
 from medgan.evaluation.rows import PAIRINGS, PER_IMAGE, measure
+from medgan.evaluation.settings import USUAL, Settings
 from medgan.evaluation.verdicts import verdicts
 from medgan.evaluation.watch import Progress, Watch
 from medgan.metrics import lpips_net
-from medgan.metrics.bootstrap import LEVEL, RESAMPLES
-from medgan.metrics.copies import TURNS, Pair
-from medgan.metrics.features import NETWORKS, RANDOM, SCORECARD, FeatureNetwork, choose, load, pixels
+from medgan.metrics.bootstrap import LEVEL
+from medgan.metrics.copies import Pair
+from medgan.metrics.features import RANDOM, SCORECARD, FeatureNetwork, choose, load, pixels
 from medgan.workspace import Workspace
 
 PACKAGES = ("torch", "torchvision", "timm", "piq", "lpips", "numpy", "scipy", "pillow")
@@ -50,42 +49,6 @@ FLATTERED = (
 )
 LPIPS_ORDER = ("alex", "squeeze", "vgg")
 """The backbone of LPIPS where nobody names one: the first whose weights are here, else the first."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to compute. `features` and `lpips` name networks; without them the best that is here is taken.
-    `seed` draws pairs, subsets, reference images and resamples."""
-
-    count: int = 1000
-    split: str = TEST
-    features: str | None = None
-    parts: Sequence[str] = PARTS
-    bootstrap: int = RESAMPLES
-    seed: int = 0
-    lpips: str | None = None
-
-    def check(self) -> None:
-        """ConfigError or DataError for what cannot be."""
-        if self.count < FEWEST:
-            raise DataError(
-                f"--count {self.count} is too few; give {FEWEST} or more, 1000 for steady figures."
-            )
-        if self.bootstrap < 2:
-            raise ConfigError(f"--bootstrap is {self.bootstrap}; it must be 2 or more.")
-        if self.split not in SPLITS:
-            raise ConfigError(f"There is no part {self.split!r} to judge by; valid are: {', '.join(SPLITS)}.")
-        for part in self.parts:
-            if part not in PARTS:
-                raise ConfigError(f"There is no part {part!r}; valid are: {', '.join(PARTS)}.")
-        if not self.parts:
-            raise ConfigError(f"No part is named; valid are: {', '.join(PARTS)}.")
-        if self.features and self.features not in NETWORKS:
-            raise ConfigError(
-                f"There is no feature network {self.features!r}; valid are: {', '.join(NETWORKS)}."
-            )
-        if self.lpips:
-            lpips_net.network(self.lpips)
 
 
 @dataclass(frozen=True)
@@ -108,7 +71,7 @@ class _Results:
 def judge_model(
     folder: Path,
     dataset: Dataset,
-    settings: Settings = Settings(),
+    settings: Settings = USUAL,
     *,
     study: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -124,7 +87,7 @@ def judge_model(
 def judge_folder(
     folder: Path,
     dataset: Dataset,
-    settings: Settings = Settings(),
+    settings: Settings = USUAL,
     *,
     study: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -158,7 +121,7 @@ def _judge(
         "generated": judged.labels,
     }
     with watch.stage("Pictures"):
-        pictures = _pictures(case, results.pairs, found)
+        pictures = draw(case, results.pairs, found)
     report: dict[str, Any] = {
         "format": FORMAT,
         **judged.facts,
@@ -271,33 +234,6 @@ def _rows(case: Case) -> list[Any]:
         resamples=case.resamples,
     )
     return [rows, capped]
-
-
-def _pictures(case: Case, pairs: Sequence[Pair], found: Sequence[embedding.Place]) -> Pictures:
-    judged, reals = case.judged, case.reals
-    sources = {
-        "train": lambda k: reals.train[k],
-        "heldout": lambda k: reals.heldout[k],
-    }
-    wanted = [place.k for place in found if place.name == "generated"]
-    generated = dict(zip(wanted, judged.some(wanted), strict=True))
-    sources["generated"] = lambda k: generated[k]
-    shape = reals.train.shape[1:]
-    closest = np.empty((len(pairs), 2, *shape), np.uint8)
-    for row, pair in zip(closest, pairs, strict=True):
-        row[0] = _turned(judged.some([pair.generated])[0], TURNS.index(pair.turn))
-        row[1] = reals.train[pair.train]
-    return Pictures(
-        real=reals.heldout[:SHOWN],
-        generated=case.kept[:SHOWN],
-        pairs=closest,
-        map=np.concatenate([thumbnails(sources[place.name](place.k)[None]) for place in found]),
-    )
-
-
-def _turned(image: np.ndarray, turn: int) -> np.ndarray:
-    flipped = image[:, ::-1] if turn >= len(TURNS) // 2 else image
-    return np.rot90(flipped, turn % 4, axes=(0, 1))
 
 
 def _pair(pair: Pair, judged: Judged, reals: Reals) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from medgan.data.prepare import store
 from medgan.errors import MetricError
 from medgan.evaluation import diversity, scorecard
 from medgan.evaluation.references import blurred, mean_image
-from medgan.evaluation.scorecard import Scorecard, Settings, judge_folder
+from medgan.evaluation.scorecard import Scorecard, judge_folder
+from medgan.evaluation.settings import Settings
 from medgan.images import to_pil
 from medgan.metrics import lpips_net
 

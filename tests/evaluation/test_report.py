@@ -17,7 +17,8 @@ from medgan.evaluation.paper import PAPER
 from medgan.evaluation.pictures import load_pictures, save_pictures
 from medgan.evaluation.references import ROWS
 from medgan.evaluation.report import figure, load_report, save_report, text_table
-from medgan.evaluation.scorecard import Scorecard, Settings, judge_folder, judge_model
+from medgan.evaluation.scorecard import Scorecard, judge_folder, judge_model
+from medgan.evaluation.settings import Settings
 from medgan.generation.export import Origin, Part, export
 from medgan.metrics import diversity, lpips_net
 from medgan.metrics.weights import Source
