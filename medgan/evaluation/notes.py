@@ -72,8 +72,14 @@ def _seen(report: Report) -> str:
             "Images of a folder do not say what they were learned from: the verdict on memorisation holds if "
             "it was the training part of this data set, and that on quality if it was not the held-out part."
         )
-    trained_on = report["model"]["about"].get("dataset")
+    about = report["model"]["about"]
+    trained_on, begun = about.get("dataset"), about.get("init")
     digest = trained_on.get("content_sha256") if isinstance(trained_on, Mapping) else None
+    if isinstance(begun, Mapping) and begun.get("content_sha256") != report["dataset"]["content_sha256"]:
+        return (
+            f"The model began with the weights of {begun.get('name', 'another model')}, which was trained on "
+            "other images: these were not compared with, and the held-out images may be among them."
+        )
     if digest is not None and digest == report["dataset"]["content_sha256"]:
         return (
             "The model was trained on the training part of this very data set (its content hash is the "

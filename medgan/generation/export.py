@@ -12,14 +12,14 @@ place that was named; the same command goes on with it after an interruption.
 from __future__ import annotations
 
 import csv
-import os
+import hashlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from torch import nn
 from medgan.errors import DataError
 from medgan.files import beside, into_place, write_json
 from medgan.generation.dicom import Source, dicom
-from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
+from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement, not_compared
 from medgan.generation.journal import JOURNAL, Journal
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import (
@@ -89,13 +89,14 @@ class Settings:
 @dataclass
 class Summary:
     """How many images were wanted, released, and kept back as copies or repeats; `unchecked` says why none
-    was checked, where none was."""
+    was checked, where none was, and `caveat` what the check could not see."""
 
     wanted: int
     released: int = 0
     copies: int = 0
     repeats: int = 0
     unchecked: str = ""
+    caveat: str = ""
 
     def add(self, verdict: str) -> None:
         """Count one more seed."""
@@ -111,6 +112,7 @@ class Summary:
         return (
             f"{self.released:,} images passed the check. {kept:,} others were kept back and replaced: "
             f"{self.copies:,} like a training image, {self.repeats:,} like another generated one."
+            f"{f' {self.caveat}' if self.caveat else ''}"
         )
 
 
@@ -133,11 +135,16 @@ def export(
     settings = settings or Settings()
     _check(generator, parts, out, settings)
     journal = Journal(out, _identity(parts, origin, settings, gate))
-    summary = Summary(sum(len(part.seeds) for part in parts), unchecked="" if gate else settings.unchecked)
+    summary = Summary(
+        sum(len(part.seeds) for part in parts),
+        unchecked="" if gate else settings.unchecked,
+        caveat=not_compared(origin.about) if gate else "",
+    )
     for entry in journal.tried:
         summary.add(entry["gate"])
     work = _Work(origin, settings, gate, journal, summary, progress)
     with closing(journal):
+        work.recall([_of(generator, part.label) for part in parts])
         for k, part in enumerate(parts):
             work.make(_of(generator, part.label), k, part)
     work.finish(out)
@@ -188,13 +195,11 @@ def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Set
 
 def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: Gate | None) -> dict[str, Any]:
     """What an interrupted export is known by."""
-    wanted = [
-        [part.label, len(part.seeds), list(islice(part.seeds, 3)), _largest(part.seeds)] for part in parts
-    ]
+    wanted = [[part.label, len(part.seeds), _digest(part.seeds)] for part in parts]
     return {
         "model_sha256": origin.sha256,
         "parts": wanted,
-        "gate": gate.memory if gate else 0,
+        "gate": [gate.memory, gate.content] if gate else [],
         "columns": list(COLUMNS),
         **asdict(settings),
     }
@@ -211,8 +216,17 @@ def _largest(seeds: Sequence[int]) -> int:
     return max(ends, default=-1)
 
 
+def _digest(seeds: Sequence[int]) -> str:
+    named = seeds if isinstance(seeds, range) else list(seeds)
+    return hashlib.sha256(repr(named).encode()).hexdigest()
+
+
 def _in_order(seeds: Sequence[int]) -> Iterator[int]:
     return chain(seeds, range(_largest(seeds) + 1, MAX_SEED + 1) if len(seeds) else ())
+
+
+def _hopeless(passed: int, tried: int) -> bool:
+    return tried >= TRIED and passed < FEWEST * tried
 
 
 def _entry(part: int, seed: int, label: str, judgement: Judgement) -> dict[str, Any]:
@@ -238,27 +252,31 @@ class _Work:
     summary: Summary
     progress: Progress
 
+    def recall(self, generators: Sequence[nn.Module]) -> None:
+        """Let the gate remember the images that passed last, of whichever part: of two classes, too, one may
+        repeat the other."""
+        if self.gate is None:
+            return
+        self.gate.forget()
+        passed = [entry for entry in self.journal.tried if entry["gate"] == PASSED]
+        for number, entries in groupby(passed[-self.gate.memory :], key=lambda entry: int(entry["part"])):
+            seeds = [entry["seed"] for entry in entries]
+            self.gate.remember(sample(generators[number], seeds, self.settings.truncation))
+
     def make(self, generator: nn.Module, number: int, part: Part) -> None:
         """Everything of one part that is not there yet."""
         before = [entry for entry in self.journal.tried if entry["part"] == number]
         passed = [entry["seed"] for entry in before if entry["gate"] in (PASSED, UNCHECKED)]
-        if self.gate:
-            self.gate.forget()
-            if passed:
-                last = passed[-self.gate.memory :]
-                self.gate.remember(sample(generator, last, self.settings.truncation))
         left, tried, done = len(part.seeds) - len(passed), len(before), {entry["seed"] for entry in before}
         seeds = (seed for seed in _in_order(part.seeds) if seed not in done)
         with ThreadPoolExecutor(2) as pool:
             writing: deque[tuple[list[Future[None]], list[dict[str, Any]]]] = deque()
-            while left:
+            while left and not _hopeless(len(part.seeds) - left, tried):
                 batch = list(islice(seeds, BATCH))
                 if not batch:
                     raise DataError("There are no more seeds to try.")
                 entries, files = [], []
-                for seed, image, label, judgement in self._judged(generator, batch, part.label):
-                    if not left:
-                        break
+                for seed, image, label, judgement in self._judged(generator, batch, part.label, left):
                     entries.append(_entry(number, seed, label, judgement))
                     self.summary.add(judgement.verdict)
                     if judgement.verdict in (PASSED, UNCHECKED):
@@ -272,7 +290,8 @@ class _Work:
                         one.result()
                     self.journal.note(noted)
                 self.progress("Image", self.summary.released, self.summary.wanted)
-                self._give_up_on_few(len(part.seeds) - left, tried, part.label)
+        if left:  # only now that nobody writes any more
+            self._give_up(len(part.seeds) - left, tried, part.label)
 
     def finish(self, out: Path) -> None:
         """Table, README and licence, and all of it in its place."""
@@ -288,18 +307,19 @@ class _Work:
         packed = beside(out.absolute())
         try:
             zipped(folder, packed, lambda done, total: self.progress("ZIP", done, total), without=(JOURNAL,))
-            os.replace(packed, out)
+            into_place(packed, out)  # on the disk before its images are deleted
         finally:
             packed.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _judged(
-        self, generator: nn.Module, batch: Sequence[int], label: str
+        self, generator: nn.Module, batch: Sequence[int], label: str, left: int
     ) -> Iterator[tuple[int, np.ndarray, str, Judgement]]:
         images = sample(generator, batch, self.settings.truncation)
         labels = [label or own for own in classes_of(generator, batch)]
-        unchecked = [Judgement(UNCHECKED, float("nan"), -1)] * len(batch)
-        return zip(batch, images, labels, self.gate.judge(images) if self.gate else unchecked, strict=True)
+        unchecked = [Judgement(UNCHECKED, float("nan"), -1)] * min(left, len(batch))
+        found = self.gate.judge(images, left) if self.gate else unchecked
+        return zip(batch, images, labels, found, strict=False)  # the last ones may not be needed
 
     def _write(self, image: np.ndarray, seed: int, label: str) -> None:
         path = self.journal.folder / _place(seed, label, self.settings.form)
@@ -310,9 +330,7 @@ class _Work:
         else:
             path.write_bytes(png(image))
 
-    def _give_up_on_few(self, passed: int, tried: int, label: str) -> None:
-        if tried < TRIED or passed >= FEWEST * tried:
-            return
+    def _give_up(self, passed: int, tried: int, label: str) -> None:
         self.journal.close()
         shutil.rmtree(self.journal.folder, ignore_errors=True)
         what = f" of class {label}" if label else ""

@@ -3,8 +3,9 @@ of each other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,20 @@ OUT_OF_REACH = (
 )
 
 
+def not_compared(about: Mapping[str, Any]) -> str:
+    """A sentence where the model began with another one, whose memory comes along, and nobody looked at the
+    images that that one was trained on; empty for any other model."""
+    begun, own = about.get("init"), about.get("dataset")
+    if not isinstance(begun, dict):
+        return ""
+    if isinstance(own, dict) and begun.get("content_sha256") == own.get("content_sha256") is not None:
+        return ""
+    return (
+        f"The model began with the weights of {begun.get('name', 'another model')}: the images that that one "
+        "was trained on were not compared, and copies of them would not be found."
+    )
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Whether an image may leave, and its distance to the nearest training image (0: the same, about 1.4: as
@@ -47,10 +62,11 @@ class Gate:
     among more, some are near each other by chance, and the memory stays bounded.
 
     `train` is uint8 `(n, S, S, C)`, `groups` names each image's patient or near copies. MetricError where
-    there are too few training images to say what a copy is.
+    there are too few training images to say what a copy is. `content` is the hash of their data set.
     """
 
-    def __init__(self, train: np.ndarray, groups: Sequence[str] | np.ndarray) -> None:
+    def __init__(self, train: np.ndarray, groups: Sequence[str] | np.ndarray, content: str = "") -> None:
+        self.content = content
         self._train = list(turned(comparable(train)))
         self._levels: Levels = levels(self._train, groups)
         self._repeat = level_of_repeats(self._train[0], groups)
@@ -60,8 +76,9 @@ class Gate:
         """Forget which images passed."""
         self._last = np.empty((0, self._train[0].shape[1]), np.float32)
 
-    def judge(self, images: np.ndarray) -> list[Judgement]:
-        """uint8 `(N, S, S, C)`, in the order in which they would leave."""
+    def judge(self, images: np.ndarray, most: int | None = None) -> list[Judgement]:
+        """uint8 `(N, S, S, C)`, in the order in which they would leave. After the one that is the `most`th to
+        pass no more are judged: what nobody wants is not to be remembered as having left."""
         rows = comparable(images)
         best, _ = nearest_over_turns(turned(rows), self._train)
         copies = self._levels.copies(best)
@@ -71,6 +88,8 @@ class Gate:
             if verdict == PASSED:
                 self._last = np.concatenate([self._last, row[None]])[-len(self._train[0]) :]
             found.append(Judgement(verdict, float(best[k].min()), int(best[k].argmin())))
+            if most is not None and sum(one.verdict == PASSED for one in found) >= most:
+                break
         return found
 
     def remember(self, images: np.ndarray) -> None:
@@ -96,7 +115,7 @@ def gate_of(dataset: Dataset) -> Gate:
     """The gate before images of a model that was trained on the training part of `dataset`."""
     parts = np.array(dataset.column("split"))
     groups = np.array(dataset.groups())
-    return Gate(dataset.part(TRAIN), groups[parts == TRAIN])
+    return Gate(dataset.part(TRAIN), groups[parts == TRAIN], str(dataset.info.get("content_sha256", "")))
 
 
 def training_set(info: ModelInfo, workspace: Workspace) -> Dataset | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,7 +20,7 @@ class Journal:
     def __init__(self, out: Path, identity: dict[str, Any]) -> None:
         self.folder = out.absolute().with_name(f".{out.name}.partial")
         self.path = self.folder / JOURNAL
-        self.tried = self._read(identity) if self.path.is_file() else []
+        self.tried = self._read(identity)
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(line) + "\n" for line in (identity, *self.tried)]
         self.path.write_text("".join(lines), "utf-8")  # without a last line that was torn
@@ -36,8 +37,8 @@ class Journal:
         self._file.close()
 
     def _read(self, identity: dict[str, Any]) -> list[dict[str, Any]]:
-        lines = []
-        for line in self.path.read_text("utf-8").splitlines():
+        lines: list[dict[str, Any]] = []
+        for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
             try:
                 lines.append(json.loads(line))
             except ValueError:
@@ -47,4 +48,6 @@ class Journal:
                 f"An export to this place was begun with other settings and not finished; remove "
                 f"{self.folder}, or choose another name."
             )
+        if not lines:  # nobody knows what the images there are, and none may leave unknown
+            shutil.rmtree(self.folder, ignore_errors=True)
         return lines[1:]

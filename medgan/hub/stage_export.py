@@ -30,10 +30,10 @@ def stage_export(
     """
     record = export_record(source)
     warning = judge(str(record.get("model_sha256", "")))
-    if record.get("unchecked") and not override:
+    if (doubt := _doubt(record)) and not override:
         raise DataError(
-            f"None of these images was checked for copies. {record['unchecked']} Export them with the check, "
-            "or say in words why they shall go out all the same (--override), which will stand in the card."
+            f"{doubt} Say in words why they shall go out all the same (--override), which will stand in the "
+            "card."
         )
     if str(record.get("licence") or "").lower() != licence:
         raise DataError(
@@ -49,14 +49,21 @@ def stage_export(
     (folder / CARD).write_text(text, "utf-8")
 
 
+def _doubt(record: dict[str, Any]) -> str:
+    """What nobody has checked of these images; empty where all was."""
+    if record.get("unchecked"):
+        return f"None of these images was checked for copies. {record['unchecked']}"
+    return str(record.get("caveat") or "")
+
+
 def _card(source: Path, record: dict[str, Any], warning: str, override: str) -> str:
     try:
         text = (source / CARD).read_text("utf-8")
     except (OSError, ValueError) as error:
         raise DataError(f"This export has no readable {CARD}; export the images again.") from error
     said = [warning] if warning else []
-    if record.get("unchecked"):
-        said.append(f"**None was checked.** Whoever published them wrote: {override}")
+    if doubt := _doubt(record):
+        said.append(f"**{doubt}** Whoever published them wrote: {override}")
     if not said:
         return text
     return f"{text.rstrip()}\n\n## Published in spite of that\n" + "\n\n".join(said) + "\n"

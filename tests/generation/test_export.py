@@ -240,6 +240,42 @@ def test_an_export_that_ended_while_it_was_packed_is_not_made_again(tmp_path: Pa
         assert "journal.jsonl" not in archive.namelist() and "metadata.csv" in archive.namelist()
 
 
+def test_what_lies_in_the_way_without_a_journal_does_not_leave(tmp_path: Path) -> None:
+    left = tmp_path / ".out.partial" / "images"
+    left.mkdir(parents=True)
+    (left / "seed-000099.png").write_bytes(b"of nobody knows which model")
+    export(new(), [Part(range(3))], tmp_path / "out", origin=ORIGIN)
+    assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == [
+        f"seed-00000{k}.png" for k in range(3)
+    ]
+
+
+def test_seeds_in_the_middle_are_part_of_what_an_export_is_known_by(tmp_path: Path) -> None:
+    def cut(what: str, done: int, total: int) -> None:
+        raise Interrupted("Stopped.")
+
+    with pytest.raises(Interrupted):
+        export(new(), [Part([0, 1, 2, 5, 9])], tmp_path / "out", origin=ORIGIN, progress=cut)
+    with pytest.raises(DataError, match="other settings"):
+        export(new(), [Part([0, 1, 2, 6, 9])], tmp_path / "out", origin=ORIGIN)
+
+
+def test_the_same_image_under_two_classes_is_a_repeat(train: np.ndarray, tmp_path: Path) -> None:
+    parts = [Part(range(20)), Part(range(20))]
+    summary = export(Shelf(blobs(80, 9)), parts, tmp_path / "out", origin=ORIGIN, gate=gate(train))
+    assert summary.repeats >= 20
+
+
+def test_the_images_of_the_model_it_began_with_were_not_compared(train: np.ndarray, tmp_path: Path) -> None:
+    own = {"content_sha256": "a"}
+    other = Origin("m", "0", {"init": {"name": "first", "content_sha256": "b"}, "dataset": own})
+    summary = export(new(), [Part(range(4))], tmp_path / "out", origin=other, gate=gate(train))
+    assert "weights of first" in summary.sentence()
+    assert "weights of first" in (tmp_path / "out" / "README.md").read_text()
+    same = Origin("m", "0", {"init": {"name": "first", "content_sha256": "a"}, "dataset": own})
+    assert not export(new(), [Part(range(4))], tmp_path / "two", origin=same, gate=gate(train)).caveat
+
+
 def test_a_class_lacks_what_the_largest_has_more() -> None:
     classes = {"a": {"train": 49, "test": 200}, "b": {"train": 111}, "c": {"test": 3}}
     assert lacking(classes) == {"a": 62, "b": 0, "c": 111}
