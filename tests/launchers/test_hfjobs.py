@@ -162,6 +162,17 @@ def test_a_refusal_says_what_to_do(hub: Jobs, data: Path, tmp_path: Path) -> Non
     assert not hub.specs
 
 
+def test_images_do_not_go_where_everybody_sees_them(hub: Jobs, data: Path, tmp_path: Path) -> None:
+    order = order_of(data, "--run", tmp_path / "run", *HOW)
+    HfJobs().start(order)
+    (repo,) = hub.files
+    commits = len(hub.commits[repo])
+    hub.private[repo] = False  # somebody made it public on its page
+    with pytest.raises(HubError, match="is public: everybody would see the images"):
+        HfJobs().start(order)
+    assert (len(hub.commits[repo]), len(hub.specs)) == (commits, 1)
+
+
 def test_a_waiting_job_is_cancelled_by_a_stop(hub: Jobs, data: Path, tmp_path: Path) -> None:
     order = order_of(data, "--run", tmp_path / "run", *HOW)
     launcher = HfJobs()
