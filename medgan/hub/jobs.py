@@ -142,13 +142,15 @@ class JobsHub:
     @contextmanager
     def _explained(self, repo: str = "") -> Iterator[None]:
         import httpx2
-        from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
         target = Target(repo, None, self._target.endpoint, kind=KIND)
         try:
             yield
         except LocalTokenNotFoundError as error:
             raise HubError(f"Nobody is logged in to {target.host}; {LOG_IN}.") from error
+        except HFValidationError as error:
+            raise HubError(f"{repo!r} is no name that {target.host} takes for a data set.") from error
         except HfHubHTTPError as error:
             status = getattr(getattr(error, "response", None), "status_code", 0)
             said = explain_upload(error, target) if repo else None

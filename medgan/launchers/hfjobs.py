@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
 import time
+import unicodedata
 import uuid
 import zipfile
 from contextlib import suppress
@@ -26,7 +28,6 @@ from medgan.runs import requests
 from medgan.runs.launch import ROOT
 from medgan.runs.record import Run, discard
 from medgan.runs.status import read_status
-from medgan.workspace import safe_name
 
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 MOUNT = "/medgan"
@@ -106,7 +107,7 @@ class HfJobs(Launcher):
     def start(self, order: Order) -> str:
         """Upload the order, and the run if there is one to go on with, and start the job."""
         owner = self.hub.account()
-        repo = _known_repo(order) or f"{owner}/medgan-{safe_name(order.run.name)[:60]}-{uuid.uuid4().hex[:6]}"
+        repo = _known_repo(order) or f"{owner}/medgan-{_hub_name(order.run.name)}-{uuid.uuid4().hex[:6]}"
         (order.run / FOLDER).mkdir(parents=True, exist_ok=True)
         (order.run / FOLDER / "repo").write_text(repo, "utf-8")
         self.hub.create(repo)
@@ -125,7 +126,7 @@ class HfJobs(Launcher):
             env={"MEDGAN_ORDER": f"{MOUNT}/{ORDER}", "MEDGAN_REPO": repo},
             flavor=order.settings["flavor"],
             timeout=f"{order.hours:g}h",
-            name=f"medgan-{safe_name(order.run.name)[:60]}",
+            name=f"medgan-{_hub_name(order.run.name)}",
         )
         self._known = True
         return f"{owner}/{job}"
@@ -268,6 +269,14 @@ def _zip(path: Path, root: Path, files: list[Path]) -> Path:
         for file in sorted(files):
             archive.write(file, file.relative_to(root))
     return path
+
+
+def _hub_name(name: str) -> str:
+    """The name of a run as the Hub takes it in the name of a data set: in ASCII, with no
+    two hyphens or dots in a row, and none at its end."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain)
+    return re.sub(r"[-.]{2,}", "-", plain)[:60].strip("-._") or "run"
 
 
 def _known_repo(order: Order) -> str:

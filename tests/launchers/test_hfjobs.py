@@ -20,7 +20,7 @@ from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
 from medgan.errors import HubError
 from medgan.launchers.follow import Follower, begin, known_job
-from medgan.launchers.hfjobs import BOOT, HfJobs
+from medgan.launchers.hfjobs import BOOT, HfJobs, _hub_name
 from medgan.launchers.order import Order
 from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run
 from tests.hub.fakejobs import TOKEN, Jobs, serve
@@ -171,6 +171,14 @@ def test_images_do_not_go_where_everybody_sees_them(hub: Jobs, data: Path, tmp_p
     with pytest.raises(HubError, match="is public: everybody would see the images"):
         HfJobs().start(order)
     assert (len(hub.commits[repo]), len(hub.specs)) == (commits, 1)
+
+
+@pytest.mark.parametrize("name", ["Größe", "a--b..c", "x" * 59 + "-yz", "肺", "-.-"])
+def test_any_name_of_a_run_becomes_one_that_the_hub_takes(name: str) -> None:
+    from huggingface_hub.utils import validate_repo_id
+
+    validate_repo_id(f"ada/medgan-{_hub_name(name)}-abc123")
+    assert _hub_name(name).isascii()
 
 
 def test_a_waiting_job_is_cancelled_by_a_stop(hub: Jobs, data: Path, tmp_path: Path) -> None:
