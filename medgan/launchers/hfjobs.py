@@ -32,11 +32,12 @@ from medgan.runs.status import read_status
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 MOUNT = "/medgan"
 BOOT = (
-    f"set -e; python -m zipfile -e {MOUNT}/{ORDER}/{CODE} /tmp/code; cd /tmp/code; uv venv -q /tmp/venv; "
+    "export MEDGAN_STARTED=$(date +%s); set -e; "
+    f"python -m zipfile -e {MOUNT}/{ORDER}/{CODE} /tmp/code; cd /tmp/code; uv venv -q /tmp/venv; "
     "uv pip install -q --python /tmp/venv/bin/python --torch-backend auto -r requirements.txt; "
     "exec /tmp/venv/bin/python -m medgan.launchers.away"
 )
-"""Installing takes some minutes, which are paid for."""
+"""Installing takes some minutes, which are paid for, and which count towards the job's limit."""
 FOLDER = ".launch"
 STATUS = f"{RUN}/status.json"
 STAGES = {"SCHEDULING": PENDING, "RUNNING": RUNNING}
