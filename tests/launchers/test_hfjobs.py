@@ -16,6 +16,7 @@ import pytest
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS, main
 from medgan.cli.elsewhere import ordered
+from medgan.config import ModelConfig
 from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
 from medgan.errors import HubError
@@ -73,7 +74,8 @@ def test_what_it_takes_and_costs_is_said_and_asked_before_anything_is_sent(
     train = (data, "--run", tmp_path / "run", *HOW, "--hours", 2)
     said = failed(capsys, *train)
     assert "One job of ada on Nvidia T4: $0.01 a minute, so at most $1.20 in 2 hours" in said
-    assert "the images of ct, this code" in said and "your token, as the job's secret" in said
+    assert "the images of ct with manifest.csv (names of the files, groups) and report.json, this" in said
+    assert "your token, as the job's secret" in said
     assert "Nothing was started: add --yes" in said
     assert main(["train", *map(str, train), "--plan", "--json"]) == 0
     planned = json.loads(capsys.readouterr().out)
@@ -209,6 +211,12 @@ def test_a_model_to_begin_with_goes_along(hub: Jobs, data: Path, tmp_path: Path)
         (model / name).write_bytes(b"{}")
     order = order_of(data, "--run", tmp_path / "run", *HOW[4:])
     order = replace(order, arguments=(*order.arguments, f"--init={model}"))
+    config = {"format": 1, "model": ModelConfig().to_json(), "about": {"name": "skin"}}
+    (model / "config.json").write_text(json.dumps(config))
+    order = replace(order, settings={"flavor": "t4-small"})
+    assert "report.json, the model skin to begin with, this code" in HfJobs().plan(order)[1]
+    (model / "discriminator.safetensors").write_bytes(b"{}")
+    assert "the model skin with its discriminator to begin with, this code" in HfJobs().plan(order)[1]
     HfJobs().start(order)
     (repo,) = hub.files
     note = json.loads(hub.files[repo]["order/order.json"])
