@@ -102,9 +102,16 @@ class JobsHub:
             return list(self._api.fetch_job_logs(job_id=job, namespace=owner, tail=lines))
 
     def create(self, repo: str) -> None:
-        """Make the private data set `repo`; it may be there already."""
+        """Make the private data set `repo`; it may be there already, but not where everybody sees it: the Hub
+        ignores the wish for a private one then."""
         with self._explained(repo):
             self._api.create_repo(repo, repo_type=KIND, private=True, exist_ok=True)
+            private = self._api.repo_info(repo, repo_type=KIND).private
+        if not private:
+            raise HubError(
+                f"{repo} is public: everybody would see the images. Make it private on its page at "
+                f"{self.host}, then start again."
+            )
 
     def put(self, repo: str, files: Mapping[str, Path | bytes], delete: Sequence[str] = ()) -> None:
         """One commit: `files` by their path in `repo`, and the paths that go."""
@@ -135,13 +142,15 @@ class JobsHub:
     @contextmanager
     def _explained(self, repo: str = "") -> Iterator[None]:
         import httpx2
-        from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
         target = Target(repo, None, self._target.endpoint, kind=KIND)
         try:
             yield
         except LocalTokenNotFoundError as error:
             raise HubError(f"Nobody is logged in to {target.host}; {LOG_IN}.") from error
+        except HFValidationError as error:
+            raise HubError(f"{repo!r} is no name that {target.host} takes for a data set.") from error
         except HfHubHTTPError as error:
             status = getattr(getattr(error, "response", None), "status_code", 0)
             said = explain_upload(error, target) if repo else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.errors import DataError
+from medgan.files import write_json
 from medgan.generation.sampling import sample
 from medgan.hub.card import SAMPLES, SHEET, card
 from medgan.hub.exported import is_export, unpacked
@@ -145,15 +146,16 @@ def prepared(
 def _model(source: Path, folder: Path, wish: Wish, repo: str) -> None:
     """Weights, config, a sheet of samples and the card; nothing else that lies there leaves."""
     warning = _judge(wish, model_sha256(source))
-    for name in (CONFIG, WEIGHTS):
-        shutil.copyfile(source / name, folder / name)
+    info = read_info(source)
+    write_json(folder / CONFIG, info.to_json())
+    shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
     if (source / SAMPLES).is_file():
         shutil.copyfile(source / SAMPLES, folder / SAMPLES)
     else:
         generator, _ = load_generator(source)
         (folder / SAMPLES).write_bytes(png(grid(sample(generator, SHEET), columns=8)))
     text = card(
-        read_info(source),
+        info,
         wish.reports,
         wish.note,
         wish.licence,

@@ -32,6 +32,8 @@ EVERY = 60.0
 """Seconds between two commits; the Hub takes some hundred an hour."""
 LAST_MINUTES = 300.0
 """Seconds before the job's limit at which the training saves and ends by itself."""
+AGAIN = 15.0
+"""Seconds until the last commit is tried again."""
 
 
 class Exchange:
@@ -103,6 +105,7 @@ def main() -> int:
     root = Path(os.environ.get("MEDGAN_AWAY", "/tmp/medgan"))
     every = float(os.environ.get("MEDGAN_EVERY", EVERY))
     given = json.loads((order / NOTE).read_text("utf-8"))
+    limit = _limit(float(given["seconds"]))
     for name, folder in ((DATA, "data"), (INIT, "init")):
         if (order / name).is_file():
             shutil.unpack_archive(order / name, root / folder)
@@ -113,7 +116,7 @@ def main() -> int:
     )
     work = Work(root / RUN, arguments, again, {"MEDGAN_HOME": str(root / "home")})
     over = threading.Event()
-    thread = threading.Thread(target=_exchange, args=(exchange, over, every, float(given["seconds"])))
+    thread = threading.Thread(target=_exchange, args=(exchange, over, every, limit))
     signal.signal(signal.SIGTERM, lambda *_: end(*work.child) if work.child else sys.exit(143))
     thread.start()
     try:
@@ -121,21 +124,47 @@ def main() -> int:
     finally:
         over.set()
         thread.join()
-    exchange.send()  # the end must arrive; if it does not, the job fails and its log says why
+    _deliver(exchange, limit)
     return code
 
 
-def _exchange(exchange: Exchange, over: threading.Event, every: float, seconds: float) -> None:
-    until = time.monotonic() + seconds - LAST_MINUTES
+def _limit(seconds: float) -> float:
+    """When the job is ended from outside, on the monotonic clock: `seconds` after its start, which was before
+    the packages were installed."""
+    started = float(os.environ.get("MEDGAN_STARTED") or time.time())
+    return time.monotonic() + started + seconds - time.time()
+
+
+def _exchange(exchange: Exchange, over: threading.Event, every: float, limit: float) -> None:
+    until = limit - LAST_MINUTES
     while not over.wait(every):
         try:
+            if time.monotonic() > until:  # before the Hub is asked, which may take its time
+                Run(exchange.run).request_stop()
+                until = float("inf")
             exchange.wishes()
             exchange.send()
-        except HubError as error:
-            say(f"{error} It is tried again.")
-        if time.monotonic() > until:
-            Run(exchange.run).request_stop()
-            until = float("inf")
+        except (HubError, OSError) as error:
+            _say_again(error)
+
+
+def _deliver(exchange: Exchange, limit: float) -> None:
+    """Send the end, which must arrive: again where the Hub does not take it, as long as the job has time for
+    that. If it does not arrive, the job fails and its log says why."""
+    until = min(time.monotonic() + LAST_MINUTES, limit) - AGAIN
+    while True:
+        try:
+            exchange.send()
+            return
+        except (HubError, OSError) as error:
+            if time.monotonic() > until:
+                raise
+            _say_again(error)
+            time.sleep(AGAIN)
+
+
+def _say_again(error: Exception) -> None:
+    say(f"{str(error).rstrip('.')}. It is tried again.")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
 import time
+import unicodedata
 import uuid
 import zipfile
 from contextlib import suppress
@@ -23,20 +25,24 @@ from medgan.hub.jobs import Hardware, JobsHub, NoJob
 from medgan.launchers.away import AWAY, CODE, DATA, INIT, NOTE, ORDER, RUN, WISHES, run_files
 from medgan.launchers.order import ENDED, PENDING, RUNNING, JobState, Launcher, Order
 from medgan.runs import requests
+from medgan.runs.info import read_info
 from medgan.runs.launch import ROOT
 from medgan.runs.record import Run, discard
 from medgan.runs.status import read_status
-from medgan.workspace import safe_name
 
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
 MOUNT = "/medgan"
 BOOT = (
-    f"set -e; python -m zipfile -e {MOUNT}/{ORDER}/{CODE} /tmp/code; cd /tmp/code; uv venv -q /tmp/venv; "
+    "export MEDGAN_STARTED=$(date +%s); set -e; "
+    f"python -m zipfile -e {MOUNT}/{ORDER}/{CODE} /tmp/code; cd /tmp/code; uv venv -q /tmp/venv; "
     "uv pip install -q --python /tmp/venv/bin/python --torch-backend auto -r requirements.txt; "
     "exec /tmp/venv/bin/python -m medgan.launchers.away"
 )
-"""Installing takes some minutes, which are paid for."""
+"""Installing takes some minutes, which are paid for, and which count towards the job's limit."""
 FOLDER = ".launch"
+INIT_OPTION = "--init="
+JUDGES = ("discriminator.safetensors", "training.safetensors")
+"""Files of a model that hold its discriminator; the module that reads them would import torch."""
 STATUS = f"{RUN}/status.json"
 STAGES = {"SCHEDULING": PENDING, "RUNNING": RUNNING}
 MINUTES = {"second": 1 / 60, "minute": 1, "hour": 60}
@@ -87,8 +93,9 @@ class HfJobs(Launcher):
         sentences = [
             f"One job of {owner} on {hardware.title}: ${hardware.dollars:.4g} a {hardware.unit}{most} in "
             f"{order.hours:g} hours; installing takes the first minutes of it.",
-            f"These go to {self.hub.host}: the images of {order.dataset.name}, this code, what the run "
-            f"writes (through {repo}), and your token, as the job's secret.",
+            f"These go to {self.hub.host}: the images of {order.dataset.name} with manifest.csv (names of "
+            f"the files, groups) and report.json,{_origin(order)} this code, what the run writes (through "
+            f"{repo}), and your token, as the job's secret.",
             "The account needs Pro or credit, and the token the permission to write and to start jobs.",
         ]
         return sentences + ([] if hardware.gpu else ["This hardware has no GPU: is that meant?"])
@@ -106,7 +113,7 @@ class HfJobs(Launcher):
     def start(self, order: Order) -> str:
         """Upload the order, and the run if there is one to go on with, and start the job."""
         owner = self.hub.account()
-        repo = _known_repo(order) or f"{owner}/medgan-{safe_name(order.run.name)[:60]}-{uuid.uuid4().hex[:6]}"
+        repo = _known_repo(order) or f"{owner}/medgan-{_hub_name(order.run.name)}-{uuid.uuid4().hex[:6]}"
         (order.run / FOLDER).mkdir(parents=True, exist_ok=True)
         (order.run / FOLDER / "repo").write_text(repo, "utf-8")
         self.hub.create(repo)
@@ -125,7 +132,7 @@ class HfJobs(Launcher):
             env={"MEDGAN_ORDER": f"{MOUNT}/{ORDER}", "MEDGAN_REPO": repo},
             flavor=order.settings["flavor"],
             timeout=f"{order.hours:g}h",
-            name=f"medgan-{safe_name(order.run.name)[:60]}",
+            name=f"medgan-{_hub_name(order.run.name)}",
         )
         self._known = True
         return f"{owner}/{job}"
@@ -239,14 +246,14 @@ def _copy(mirror: Path, names: list[str], to: Path) -> None:
 def _packed(order: Order, folder: Path) -> list[Path]:
     """What the job gets: code, data set, the model to begin with, and the order with their places there."""
     places = {str(order.dataset): f"{AWAY}/data", f"--run={order.run}": f"--run={AWAY}/{RUN}"}
-    init = next((word for word in order.arguments if word.startswith("--init=")), "")
+    init = _init(order)
     files = [
         _zip(folder / DATA, order.dataset, [path for path in order.dataset.rglob("*") if path.is_file()])
     ]
     if init:
-        model = Path(init.removeprefix("--init="))
+        model = Path(init.removeprefix(INIT_OPTION))
         files.append(_zip(folder / INIT, model, [path for path in model.iterdir() if path.is_file()]))
-        places[init] = f"--init={AWAY}/init"
+        places[init] = f"{INIT_OPTION}{AWAY}/init"
     code = [ROOT / "requirements.txt", *(ROOT / "medgan").rglob("*.py")]
     files.append(_zip(folder / CODE, ROOT, code))
     words = {
@@ -256,6 +263,21 @@ def _packed(order: Order, folder: Path) -> list[Path]:
     }
     write_json(folder / NOTE, words)
     return [*files, folder / NOTE]
+
+
+def _init(order: Order) -> str:
+    """The word of the order that names the model to begin with, if one does."""
+    return next((word for word in order.arguments if word.startswith(INIT_OPTION)), "")
+
+
+def _origin(order: Order) -> str:
+    """The model to begin with, for the list of what leaves; its discriminator has seen other images."""
+    if not (init := _init(order)):
+        return ""
+    model = Path(init.removeprefix(INIT_OPTION))
+    name = str(read_info(model).about.get("name") or model.name)
+    judge = " with its discriminator" if any((model / file).is_file() for file in JUDGES) else ""
+    return f" the model {name}{judge} to begin with,"
 
 
 def _parts(job: str) -> tuple[str, str]:
@@ -268,6 +290,14 @@ def _zip(path: Path, root: Path, files: list[Path]) -> Path:
         for file in sorted(files):
             archive.write(file, file.relative_to(root))
     return path
+
+
+def _hub_name(name: str) -> str:
+    """The name of a run as the Hub takes it in the name of a data set: in ASCII, with no
+    two hyphens or dots in a row, and none at its end."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain)
+    return re.sub(r"[-.]{2,}", "-", plain)[:60].strip("-._") or "run"
 
 
 def _known_repo(order: Order) -> str:

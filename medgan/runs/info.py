@@ -68,7 +68,15 @@ def _checked(about: Any, folder: Path) -> dict[str, Any]:
     if wrong or not (isinstance(classes, dict) and all(isinstance(c, dict) for c in classes.values())):
         what = wrong[0] if wrong else "dataset"
         raise CheckpointError(f"{folder.name}/{CONFIG} says something impossible under about.{what}.")
+    if "init" in facts:
+        facts["init"] = origin_of(facts["init"])  # older checkpoints name a folder of this machine
     return facts
+
+
+def origin_of(init: Any) -> dict[str, Any] | None:
+    """Name and hash of the model that a run begins with, by the `init` of its config, which names its folder
+    too: a model goes to others, and what it says of itself goes into exports and reports."""
+    return {key: init[key] for key in ("name", "sha256") if key in init} if isinstance(init, dict) else None
 
 
 def model_sha256(folder: Path) -> str:

@@ -11,6 +11,7 @@ import torch
 from medgan import __version__
 from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, TRAIN, VALIDATION
+from medgan.runs.info import origin_of
 from medgan.runs.record import Run
 from medgan.training.request import Request, labels_of
 from medgan.training.together import ALONE, Together
@@ -44,7 +45,7 @@ class Setting:
             "step": done,
             "images_seen": images_seen,
             "train": self.request.train.to_json(),
-            "init": self.run.config().get("init"),
+            "init": origin_of(self.run.config().get("init")),
             "dataset": {
                 "name": data.name,
                 "modality": data.modality,

@@ -92,4 +92,6 @@ def _for_this_page(text: str) -> str:
     the folder stand above it, and others would make the browser call a stranger's server."""
     if text.startswith("---"):
         text = text.partition("\n---")[2].lstrip("-\n")
-    return re.sub(r"!\[[^\]]*\](\([^)]*\)|\[[^\]]*\])?", "", text)
+    text = re.sub(r"!\[[^\]]*\](\([^)]*\)|\[[^\]]*\])?", "", text)
+    # What was inside a picture's own brackets can make a new one of what is left: that is a link now.
+    return re.sub(r"!+(?=\[)", "", text)

@@ -53,6 +53,8 @@ class Quote:
             self._take(done.stdout, done.stderr)
         except subprocess.TimeoutExpired:
             self.problem = SILENT
+        except OSError as error:
+            self.problem = f"Hugging Face could not be asked: {error.strerror or error}."
         finally:
             self.finished = True
 

@@ -56,11 +56,10 @@ def describe(entry: ModelEntry) -> str:
     if entry.kind == HUB and (revision := read_source(entry.folder).get("revision")):
         parts.append(f"revision {plain(revision[:12])}")
     if about.get("preset"):
-        parts.append(f"preset {about['preset']}, step {about.get('step', 0):,}")
+        parts.append(f"preset {plain(str(about['preset']))}, step {about.get('step', 0):,}")
     if dataset.get("train"):
-        parts.append(
-            f"trained on {dataset['train']} images of {plain(str(dataset.get('name', 'a data set')))}"
-        )
+        count, name = plain(str(dataset["train"])), plain(str(dataset.get("name", "a data set")))
+        parts.append(f"trained on {count} images of {name}")
     if entry.info.model.classes:
         parts.append(f"tells {len(entry.info.model.classes)} classes apart")
     return " · ".join(parts)

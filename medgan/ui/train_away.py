@@ -5,7 +5,7 @@ The token is used for one run: it goes to the process that sends the job and fol
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
@@ -57,14 +57,25 @@ def choose_job(data: Dataset) -> Where:
         token = _token("new")
         if token is None:
             return Where(asks=True)
-        place = (str(data.folder), f"--run={workspace().runs / PLANNED}", f"--on={HUGGING_FACE}")
-        known = quotes().of(place, token)
+        known = quotes().of((*_planned(data), f"--on={HUGGING_FACE}"), token)
         hardware = _hardware(known)
     if not hardware:
         _waiting_or_wrong(known, "what hardware there is", "new-hardware")
         return Where(asks=True)
     options = (f"--on={HUGGING_FACE}", *hardware)
-    return Where(options, token, asks=True, quote=quotes().of((*place[:2], *options), token))
+    return Where(options, token, asks=True, quote=quotes().of((*_planned(data), *options), token))
+
+
+def beginning(where: Where, data: Dataset, init: str) -> Where:
+    """The same where a model to begin with goes along, which what leaves this machine must name."""
+    if where.quote is None or not init:
+        return where
+    options = (*_planned(data), *where.options, f"--init={init}")
+    return replace(where, quote=quotes().of(options, where.token))
+
+
+def _planned(data: Dataset) -> tuple[str, str]:
+    return str(data.folder), f"--run={workspace().runs / PLANNED}"
 
 
 def agreed(where: Where) -> bool:

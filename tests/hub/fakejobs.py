@@ -184,7 +184,9 @@ class _JobsHandler(_Handler):
             return
         commits = self.hub.commits.get(repo, [])
         if not rest:
-            self._send(200, {"id": "/".join(parts[1:3]), "sha": f"{len(commits):040x}"})
+            private = self.hub.private.get(repo, False)
+            about = {"id": "/".join(parts[1:3]), "sha": f"{len(commits):040x}", "private": private}
+            self._send(200, about)
             return
         number = len(commits) if rest[1] == "main" else int(rest[1], 16)
         files = commits[number - 1] if number else {}

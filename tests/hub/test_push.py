@@ -19,11 +19,12 @@ from medgan.generation.export import Origin, Part, Settings, export
 from medgan.hub import exported as exporting
 from medgan.hub import process
 from medgan.hub import push as pushing
+from medgan.hub.card import pack
 from medgan.hub.push import Wish, prepared, push
 from medgan.hub.transfer import target_of
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
-from medgan.runs.info import ModelInfo, model_sha256
+from medgan.runs.info import ModelInfo, model_sha256, read_info
 from tests.evaluation.made_up import report as made_up_report
 from tests.generation.test_export import new
 from tests.hub.fakeupload import COMMIT, Uploads, serve
@@ -76,6 +77,19 @@ def test_a_model_goes_out_private_with_its_card_and_nothing_else(hub: Uploads, m
     assert f'medgan.load("hub:{NAME}")' in card and f"generate hub:{NAME} " in card
     assert {token for _, path, token in hub.seen if not path.startswith("/lfs/")} == {f"Bearer {TOKEN}"}
     assert {token for _, path, token in hub.seen if path.startswith("/lfs/")} == {None}, "not the hub's host"
+
+
+def test_the_folder_of_the_model_it_began_with_stays_here(model: Path, tmp_path: Path) -> None:
+    config = json.loads((model / "config.json").read_text())
+    origin = {"name": "skin", "sha256": "ab" * 32}
+    config["about"]["init"] = origin | {"path": str(tmp_path / "ada")}  # as older checkpoints have it
+    (model / "config.json").write_text(json.dumps(config))
+    packed = pack(model, tmp_path / "packed")
+    with prepared(model, SIGNED, target_of(NAME, None)) as (folder, _):
+        for there in (folder, packed):
+            assert read_info(there).about["init"] == origin
+            assert str(tmp_path) not in (there / "config.json").read_text()
+            assert "weights of skin" in (there / "README.md").read_text()
 
 
 def test_the_token_is_nowhere_afterwards(

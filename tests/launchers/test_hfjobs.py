@@ -16,11 +16,12 @@ import pytest
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS, main
 from medgan.cli.elsewhere import ordered
+from medgan.config import ModelConfig
 from medgan.data.phantom import draw_set
 from medgan.data.prepare import store
 from medgan.errors import HubError
 from medgan.launchers.follow import Follower, begin, known_job
-from medgan.launchers.hfjobs import BOOT, HfJobs
+from medgan.launchers.hfjobs import BOOT, HfJobs, _hub_name
 from medgan.launchers.order import Order
 from medgan.runs.record import FAILED, FINISHED, QUEUED, RUNNING, STOPPED, Run
 from tests.hub.fakejobs import TOKEN, Jobs, serve
@@ -73,7 +74,8 @@ def test_what_it_takes_and_costs_is_said_and_asked_before_anything_is_sent(
     train = (data, "--run", tmp_path / "run", *HOW, "--hours", 2)
     said = failed(capsys, *train)
     assert "One job of ada on Nvidia T4: $0.01 a minute, so at most $1.20 in 2 hours" in said
-    assert "the images of ct, this code" in said and "your token, as the job's secret" in said
+    assert "the images of ct with manifest.csv (names of the files, groups) and report.json, this" in said
+    assert "your token, as the job's secret" in said
     assert "Nothing was started: add --yes" in said
     assert main(["train", *map(str, train), "--plan", "--json"]) == 0
     planned = json.loads(capsys.readouterr().out)
@@ -162,6 +164,25 @@ def test_a_refusal_says_what_to_do(hub: Jobs, data: Path, tmp_path: Path) -> Non
     assert not hub.specs
 
 
+def test_images_do_not_go_where_everybody_sees_them(hub: Jobs, data: Path, tmp_path: Path) -> None:
+    order = order_of(data, "--run", tmp_path / "run", *HOW)
+    HfJobs().start(order)
+    (repo,) = hub.files
+    commits = len(hub.commits[repo])
+    hub.private[repo] = False  # somebody made it public on its page
+    with pytest.raises(HubError, match="is public: everybody would see the images"):
+        HfJobs().start(order)
+    assert (len(hub.commits[repo]), len(hub.specs)) == (commits, 1)
+
+
+@pytest.mark.parametrize("name", ["Größe", "a--b..c", "x" * 59 + "-yz", "肺", "-.-"])
+def test_any_name_of_a_run_becomes_one_that_the_hub_takes(name: str) -> None:
+    from huggingface_hub.utils import validate_repo_id
+
+    validate_repo_id(f"ada/medgan-{_hub_name(name)}-abc123")
+    assert _hub_name(name).isascii()
+
+
 def test_a_waiting_job_is_cancelled_by_a_stop(hub: Jobs, data: Path, tmp_path: Path) -> None:
     order = order_of(data, "--run", tmp_path / "run", *HOW)
     launcher = HfJobs()
@@ -190,6 +211,12 @@ def test_a_model_to_begin_with_goes_along(hub: Jobs, data: Path, tmp_path: Path)
         (model / name).write_bytes(b"{}")
     order = order_of(data, "--run", tmp_path / "run", *HOW[4:])
     order = replace(order, arguments=(*order.arguments, f"--init={model}"))
+    config = {"format": 1, "model": ModelConfig().to_json(), "about": {"name": "skin"}}
+    (model / "config.json").write_text(json.dumps(config))
+    order = replace(order, settings={"flavor": "t4-small"})
+    assert "report.json, the model skin to begin with, this code" in HfJobs().plan(order)[1]
+    (model / "discriminator.safetensors").write_bytes(b"{}")
+    assert "the model skin with its discriminator to begin with, this code" in HfJobs().plan(order)[1]
     HfJobs().start(order)
     (repo,) = hub.files
     note = json.loads(hub.files[repo]["order/order.json"])

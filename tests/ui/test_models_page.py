@@ -267,3 +267,14 @@ def test_what_strangers_start_does_not_go_by_the_login_of_the_server(
     jobs().inspect(Run(workspace / "scan"), ["hub:datasets/ada/private"], DataSettings())
     assert [environment["HF_TOKEN"] for environment in seen] == [token]
     assert (seen[0].get("HF_TOKEN_PATH") == os.devnull) == bool(hosted)
+
+
+def test_no_picture_of_a_card_is_left_or_comes_to_be() -> None:
+    from medgan.ui.models import _for_this_page
+
+    for text in (
+        "![a](http://evil/p.png)",
+        "!![x](y)[alt](http://evil/p.png)",
+        "!!![x]![y](z)[a](http://evil)",
+    ):
+        assert "![" not in _for_this_page(text)

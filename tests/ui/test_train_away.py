@@ -55,7 +55,7 @@ def test_it_is_said_agreed_to_and_done_with_the_token_nowhere(
     until(app, lambda: consent(app) is not None)
     said = " ".join(m.value.replace("\\", "") for m in app.markdown)
     assert "One job of ada on Nvidia T4: $0.01 a minute, so at most $1.20 in 2 hours" in said
-    assert "the images of phantoms, this code" in said and "your token, as the job's secret" in said
+    assert "the images of phantoms with manifest.csv" in said and "your token, as the job's secret" in said
 
     assert app.button(key="start").disabled
     press_all_the_same(app, "start")
