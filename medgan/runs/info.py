@@ -76,7 +76,8 @@ def _checked(about: Any, folder: Path) -> dict[str, Any]:
 def origin_of(init: Any) -> dict[str, Any] | None:
     """Name and hash of the model that a run begins with, by the `init` of its config, which names its folder
     too: a model goes to others, and what it says of itself goes into exports and reports."""
-    return {key: init[key] for key in ("name", "sha256") if key in init} if isinstance(init, dict) else None
+    kept = ("name", "sha256", "content_sha256")
+    return {key: init[key] for key in kept if key in init} if isinstance(init, dict) else None
 
 
 def model_sha256(folder: Path) -> str:

@@ -16,6 +16,7 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError, RunError
+from medgan.generation.gate import not_compared
 from medgan.modalities import AUTO
 from medgan.runs.info import WEIGHTS, model_sha256, read_info
 from medgan.runs.record import Run
@@ -155,11 +156,16 @@ def _check_origin(run: Run, origin: dict[str, str]) -> None:
 
 
 def _origin(folder: Path | None) -> dict[str, str] | None:
-    """Which model a run begins with, for its record."""
+    """Which model a run begins with, for its record, and the data set that all it remembers is of, where it
+    is one alone: the release gate must know whether it compares with that."""
     if folder is None:
         return None
-    name = str(read_info(folder).about.get("name") or folder.name)
-    return {"name": name, "path": str(folder.resolve()), "sha256": model_sha256(folder)}
+    about = read_info(folder).about
+    name = str(about.get("name") or folder.name)
+    origin = {"name": name, "path": str(folder.resolve()), "sha256": model_sha256(folder)}
+    dataset = about.get("dataset")
+    content = dataset.get("content_sha256") if isinstance(dataset, dict) else None
+    return origin | ({"content_sha256": str(content)} if content and not not_compared(about) else {})
 
 
 def _config(request: Request, data: Dataset, images: np.ndarray) -> dict[str, Any]:

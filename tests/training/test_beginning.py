@@ -11,6 +11,7 @@ import torch
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.errors import ConfigError, RunError
+from medgan.generation.gate import not_compared
 from medgan.hub.card import pack
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.discriminator import discriminator_state
@@ -168,10 +169,14 @@ def test_the_record_says_which_model_a_run_began_with(request_for: MakeRequest) 
     source = usable(request_for("source").run)
     request = replace(request_for(iterations=1), init=source)
     train(request)
-    origin = {"name": "source", "path": str(source.resolve()), "sha256": model_sha256(source)}
-    assert Run(request.run).config()["init"] == origin
-    known = {key: origin[key] for key in ("name", "sha256")}
+    known = {
+        "name": "source",
+        "sha256": model_sha256(source),
+        "content_sha256": read_info(source).about["dataset"]["content_sha256"],
+    }
+    assert Run(request.run).config()["init"] == known | {"path": str(source.resolve())}
     assert read_info(usable(request.run)).about["init"] == known, (
         "a model leaves this machine, a path does not"
     )
+    assert not not_compared(read_info(usable(request.run)).about), "both were trained on the same set"
     assert Run(request_for("source").run).config()["init"] is None
