@@ -148,6 +148,13 @@ def test_without_a_preset_the_device_decides(
         (("train", "x", "--run", "y", "--preset", "demmo"), "invalid choice: 'demmo'"),
         (("generate", "nowhere", "--out", "x"), "nowhere"),
         (("generate", "nowhere", "--out", "x", "--seeds", "5-3"), "5-3"),
+        (("generate", "isic", "--out", "x", "--count", "0"), "--count is 0"),
+        (("generate", "isic", "--out", "x", "--no-gate", "--classes", "a=1,a=2"), "names a twice"),
+        (
+            ("generate", "isic", "--out", "x", "--no-gate", "--classes", "a=1", "--class", "a"),
+            "leave --class",
+        ),
+        (("train", "x", "--run", "y", "--flavor", "t4-small"), "--flavor is for trainings elsewhere"),
         (("evaluate", "nowhere", "ct", "--out", "x.json"), "nowhere"),
         (("evaluate", "x", "ct", "--parts", "beauty", "--out", "x.json"), "quality, diversity"),
         (("evaluate", "x", "ct", "--features", "eyes", "--out", "x.json"), "dinov2"),

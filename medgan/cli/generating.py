@@ -29,6 +29,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     from medgan.runs.watched import watched
 
     # Before a model is opened.
+    if options.count is not None and options.count < 1:
+        raise DataError(f"--count is {options.count}; it must be 1 or more.")
     seeds = parse_seeds(options.seeds) if options.count is None else range(options.count)
     with watched(options.record) as record, Bar("") as bar:
 
@@ -107,8 +109,8 @@ def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -
     known = [name for name, _ in info.model.classes] or [only_class(info.about)]
     counts = _counts(options)
     if counts:
-        for label in counts:
-            if label not in known:
+        for label, count in counts.items():
+            if count and label not in known:
                 raise DataError(f"The model cannot make {label!r}; it makes {_listed(known)}.")
         return [Part(range(count), label) for label, count in counts.items() if count]
     if options.label and options.label not in known:
@@ -131,7 +133,13 @@ def _counts(options: argparse.Namespace) -> dict[str, int]:
         label, equals, number = item.rpartition("=")
         if not equals or not number.strip().isdecimal():
             raise DataError(f"--classes {item} cannot be read; write for example melanoma=62,nevus=10.")
+        if label.strip() in counts:
+            raise DataError(
+                f"--classes names {label.strip()} twice; say once how many images of it you want."
+            )
         counts[label.strip()] = int(number)
+    if counts and options.label:
+        raise DataError("--classes says already which classes to make; leave --class away.")
     return counts
 
 

@@ -17,6 +17,7 @@ from medgan.presets import preset, usual_preset
 from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:
+    from medgan.runs.info import ModelInfo
     from medgan.runs.status import Status
     from medgan.training.request import Request
     from medgan.training.together import Together
@@ -32,6 +33,10 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         return train_elsewhere(options)
     if options.plan:
         raise ConfigError("--plan is for trainings elsewhere (--on); --estimate measures one here.")
+    if strange := _for_elsewhere(options):
+        raise ConfigError(
+            f"{strange} is for trainings elsewhere: name the engine too (--on slurm or hf-jobs)."
+        )
     from medgan.training.together import leave
 
     if not options.run:
@@ -50,6 +55,12 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if not together.main:
         raise SystemExit(0)
     return result
+
+
+def _for_elsewhere(options: argparse.Namespace) -> str:
+    """The first option that was given and means nothing for a training here; empty where there is none."""
+    names = ("flavor", "partition", "slurm", "hours", "yes")
+    return next((f"--{name}" for name in names if getattr(options, name)), "")
 
 
 def _follow(together: Together) -> dict[str, Any]:
@@ -142,8 +153,18 @@ def _request(options: argparse.Namespace) -> Request:
     if options.conditional:
         model = replace(model, classes=classes_of(data))
     init = model_folder(options.init) if options.init else None
+    if init and model_changes:
+        raise ConfigError(
+            f"--init takes the networks of {options.init} as they are; leave "
+            f"--set {next(iter(model_changes))} away."
+        )
     if init:
-        model = model_like(read_info(init), model, options.init)
+        source = read_info(init)
+        model = model_like(source, model, options.init)
+        forgotten = (
+            " Its classes are not kept apart: --conditional does that." if _forgets(source, model) else ""
+        )
+        say(f"Begins with {options.init} and takes its networks, whatever the preset's are.{forgotten}")
     return Request(
         dataset=Path(options.dataset),
         run=Path(options.run or "run"),
@@ -154,6 +175,10 @@ def _request(options: argparse.Namespace) -> Request:
         devices=options.devices or 1,
         init=init,
     )
+
+
+def _forgets(source: ModelInfo, model: ModelConfig) -> bool:
+    return bool(source.model.classes) and not model.classes
 
 
 def chosen_preset(options: argparse.Namespace) -> str:

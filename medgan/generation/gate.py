@@ -28,7 +28,7 @@ from medgan.workspace import Workspace
 PASSED, COPY, REPEAT, UNCHECKED = "passed", "copy", "repeat", "unchecked"
 OUT_OF_REACH = (
     "The data set that this model was trained on is not at hand, so nobody can check whether its images are "
-    "copies; name its folder with --dataset."
+    "copies; prepare it on the Data page, or name its folder with --dataset."
 )
 
 

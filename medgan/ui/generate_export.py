@@ -20,6 +20,7 @@ from medgan.ui.text import count, plain, sentence, spoken
 FORMS = {"png": "PNG, a folder for each class", "parquet": "Parquet, as the Hub reads it", "dicom": "DICOM"}
 LICENCES = ("", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0")
 MOST = 1_000_000
+LAST_FIRST = 2**31 - 2 * MOST
 RANGE, FILL = "A range of seeds", "Fill up my classes"
 CHECK_HELP = (
     "Images that are copies of training images, or near duplicates of each other, are left out, and further "
@@ -77,10 +78,14 @@ def exports() -> None:
 
 def _range(chosen: Chosen) -> list[str]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        # Without limits of their own: what a field refuses it keeps to itself, and its earlier number counts.
         first = st.number_input(
-            "First seed", 0, 2**31 - 2 * MOST, st.session_state.get("seed", 0), key="first_seed", width=160
+            "First seed", value=st.session_state.get("seed", 0), key="first_seed", width=160
         )
-        many = st.number_input("How many", 1, MOST, 64, key="how_many", width=160)
+        many = st.number_input("How many", value=64, key="how_many", width=160)
+    if not (0 <= first <= LAST_FIRST and 1 <= many <= MOST):
+        st.error(f"Seeds begin at 0 to {LAST_FIRST:,}, and one export makes 1 to {MOST:,} images.")
+        return []
     seeds = f"--seeds={int(first)}-{int(first) + int(many) - 1}"
     return [seeds, *([f"--class={chosen.label}"] if chosen.label else [])]
 

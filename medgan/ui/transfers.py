@@ -82,7 +82,7 @@ def ask_token(key: str, which: str) -> str:
         otherwise = "Others share this server, so its own token is never used."
     else:
         otherwise = "Empty: that of `hf auth login`, or HF_TOKEN."
-    words = f"{which} It is used once and kept nowhere. {otherwise}"
+    words = f"{which} It stays in this tab and is written nowhere. {otherwise}"
     return st.text_input("Token", type="password", key=key, help=words).strip()
 
 

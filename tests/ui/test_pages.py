@@ -88,6 +88,13 @@ def made(workspace: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(folder / f"{folder.name}.zip")
 
 
+def test_seeds_that_are_none_are_told_and_nothing_is_offered(workspace: Path, model: Path) -> None:
+    app = open_page("generate")
+    app.number_input(key="first_seed").set_value(2_147_483_600).run()
+    assert "Seeds begin at 0" in app.error[0].value
+    assert "make_zip" not in [button.key for button in app.button]
+
+
 def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, model: Path) -> None:
     app = open_page("generate")
     app.number_input(key="how_many").set_value(3).run()
