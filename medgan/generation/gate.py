@@ -33,12 +33,16 @@ OUT_OF_REACH = (
 
 
 def not_compared(about: Mapping[str, Any]) -> str:
-    """A sentence where the model began with another one, whose memory comes along, and nobody looked at the
-    images that that one was trained on; empty for any other model."""
+    """What a gate before images of this model cannot have seen, in a sentence; empty where it saw all. One
+    that began with another model brings the memory of that along."""
     begun, own = about.get("init"), about.get("dataset")
-    if not isinstance(begun, dict):
-        return ""
-    if isinstance(own, dict) and begun.get("content_sha256") == own.get("content_sha256") is not None:
+    content = own.get("content_sha256") if isinstance(own, dict) else None
+    if not content:
+        return (
+            "The model does not record which images it was trained on, so those that were compared may be "
+            "others."
+        )
+    if not isinstance(begun, dict) or begun.get("content_sha256") == content:
         return ""
     return (
         f"The model began with the weights of {begun.get('name', 'another model')}: the images that that one "

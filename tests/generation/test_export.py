@@ -272,6 +272,8 @@ def test_the_images_of_the_model_it_began_with_were_not_compared(train: np.ndarr
     summary = export(new(), [Part(range(4))], tmp_path / "out", origin=other, gate=gate(train))
     assert "weights of first" in summary.sentence()
     assert "weights of first" in (tmp_path / "out" / "README.md").read_text()
+    unknown = export(new(), [Part(range(4))], tmp_path / "three", origin=ORIGIN, gate=gate(train))
+    assert "does not record" in unknown.caveat
     same = Origin("m", "0", {"init": {"name": "first", "content_sha256": "a"}, "dataset": own})
     assert not export(new(), [Part(range(4))], tmp_path / "two", origin=same, gate=gate(train)).caveat
 
