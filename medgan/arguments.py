@@ -200,7 +200,12 @@ def _add_generation(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", default="0-63", help="for example 0-63 or 3,17,100-199 (default 0-63)")
     which.add_argument("--count", type=int, metavar="N", help="seeds 0 to N - 1")
-    which.add_argument("--classes", metavar="CLASS=N,CLASS=N", help="so many images of each class")
+    which.add_argument(
+        "--classes",
+        action="append",
+        metavar="CLASS=N,CLASS=N",
+        help="so many images of each class; may be repeated, as for a class with a comma in its name",
+    )
     which.add_argument(
         "--fill",
         metavar="DATASET",

@@ -21,7 +21,9 @@ from PIL import Image
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS, main
 from medgan.cli.data import chosen_settings
+from medgan.cli.generating import _read_counts
 from medgan.cli.work import chosen_preset
+from medgan.errors import DataError
 from medgan.runs.record import STOPPED, Run
 
 QUICK = ("--preset", "demo", "--iterations", 1, "--device", "cpu")
@@ -170,6 +172,14 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
     said = call.fails(*arguments)
     assert said.startswith("medgan: ")
     assert sentence in said
+
+
+def test_a_class_may_have_commas_in_its_name() -> None:
+    known = ["a, b", "x=1,y", "normal"]
+    assert _read_counts(["a, b=2", "x=1,y=3", "normal=1"], known) == {"a, b": 2, "x=1,y": 3, "normal": 1}
+    assert _read_counts(["p=2, q=3"], ["p", "q"]) == {"p": 2, "q": 3}
+    with pytest.raises(DataError, match="names p twice"):
+        _read_counts(["p=2", "p=1"], ["p", "q"])
 
 
 def test_a_run_folder_is_never_overwritten(call: Caller) -> None:

@@ -107,7 +107,7 @@ def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -
     from medgan.generation.export import Part, only_class
 
     known = [name for name, _ in info.model.classes] or [only_class(info.about)]
-    counts = _counts(options)
+    counts = _counts(options, known)
     if counts:
         for label, count in counts.items():
             if count and label not in known:
@@ -118,8 +118,8 @@ def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -
     return [Part(seeds, options.label or only_class(info.about))]
 
 
-def _counts(options: argparse.Namespace) -> dict[str, int]:
-    """How many images of each class, where that was asked for."""
+def _counts(options: argparse.Namespace, known: Sequence[str]) -> dict[str, int]:
+    """How many images of each class, where that was asked for; the model has the classes `known`."""
     from medgan.data.dataset import Dataset
     from medgan.generation.balance import lacking
 
@@ -128,19 +128,34 @@ def _counts(options: argparse.Namespace) -> dict[str, int]:
         if not any(counts.values()):
             raise DataError(f"The classes of {Path(options.fill).name} are balanced already.")
         return counts
-    counts = {}
-    for item in filter(None, (options.classes or "").split(",")):
-        label, equals, number = item.rpartition("=")
-        if not equals or not number.strip().isdecimal():
-            raise DataError(f"--classes {item} cannot be read; write for example melanoma=62,nevus=10.")
-        if label.strip() in counts:
-            raise DataError(
-                f"--classes names {label.strip()} twice; say once how many images of it you want."
-            )
-        counts[label.strip()] = int(number)
+    counts = _read_counts(options.classes or [], known)
     if counts and options.label:
         raise DataError("--classes says already which classes to make; leave --class away.")
     return counts
+
+
+def _read_counts(given: Sequence[str], known: Sequence[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for item in (item for text in given for item in _items(text, known)):
+        label, equals, number = item.rpartition("=")
+        label = label if label in known else label.strip()
+        if not equals or not number.strip().isdecimal():
+            raise DataError(
+                f"--classes {item} cannot be read; write for example melanoma=62,nevus=10. A class with a "
+                "comma in its name needs a --classes of its own."
+            )
+        if label in counts:
+            raise DataError(f"--classes names {label} twice; say once how many images of it you want.")
+        counts[label] = int(number)
+    return counts
+
+
+def _items(text: str, known: Sequence[str]) -> list[str]:
+    """The parts of one --classes; all of it is one where that names a class, which may have commas."""
+    label = text.rpartition("=")[0]
+    if label in known or label.strip() in known:
+        return [text]
+    return [item for item in text.split(",") if item]
 
 
 def _listed(names: list[str]) -> str:

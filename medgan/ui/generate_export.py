@@ -125,7 +125,8 @@ def _fill(chosen: Chosen) -> list[str]:
     if not sum(wanted.values()):
         st.caption("Nothing is lacking: say how many images of a class you want.")
         return []
-    return ["--classes=" + ",".join(f"{label}={int(number)}" for label, number in wanted.items() if number)]
+    # An option for each class: a name may have commas.
+    return [f"--classes={label}={int(number)}" for label, number in wanted.items() if number]
 
 
 def _has(data: Dataset, label: str) -> str:
