@@ -7,13 +7,13 @@ import re
 import streamlit as st
 
 from medgan.runs.models import HUB, SHIPS, TRAINED, ModelEntry, list_models, repo_of
-from medgan.ui.components import picture, sheet
+from medgan.ui.components import picture, plain_errors, sheet
 from medgan.ui.navigation import link
 from medgan.ui.pulls import Pull, pulls
 from medgan.ui.sampler import describe
 from medgan.ui.session import workspace
 from medgan.ui.text import sentence
-from medgan.ui.transfers import ask_token, dismissal, under_way
+from medgan.ui.transfers import ask_token, dismissal, forget_token, under_way
 
 KINDS = {
     SHIPS: ("Ships with MedGAN", "None."),
@@ -63,7 +63,10 @@ def pull_form() -> None:
         pressed = right.form_submit_button("Pull", type="primary", icon=":material/cloud_download:")
     name = repo_of(repo)
     if pressed and name:
-        pulls().start(name, revision.strip() or None, token)
+        with plain_errors():
+            pulls().start(name, revision.strip() or None, token)
+            forget_token("pull_token")
+            st.rerun()
     elif pressed:
         st.error("Give the repository as owner/name, as it stands in its address on the Hub.")
     busy = pulls().busy

@@ -10,7 +10,7 @@ from medgan.ui.outgoing import Outgoing, all_outgoing, reports_of
 from medgan.ui.pushes import Push, pushes
 from medgan.ui.session import hosted
 from medgan.ui.text import count, on_the_page, plain, sentence
-from medgan.ui.transfers import ask_token, dismissal, under_way
+from medgan.ui.transfers import ask_token, dismissal, forget_token, under_way
 
 LICENCES = ("", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "other")
 REFRESH = 0.7
@@ -71,6 +71,10 @@ def _ask(outgoing: Outgoing) -> None:
         else:
             with plain_errors():
                 _start(outgoing, repo, licence, token, note, override, private)
+                forget_token("push_token")
+                st.rerun()
+    if said := st.session_state.pop("push_said", ""):
+        st.caption(said)
 
 
 def _ask_licence(outgoing: Outgoing) -> str:
@@ -110,7 +114,7 @@ def _start(
     reports = reports_of(outgoing.model_sha256())
     wish = Wish(licence, reports, note=note, override=override, private=private)
     pushes().start(outgoing, str(repo_of(repo)), wish, token)
-    st.caption(_judged(outgoing, len(reports)))
+    st.session_state["push_said"] = _judged(outgoing, len(reports))
 
 
 def _judged(outgoing: Outgoing, reports: int) -> str:

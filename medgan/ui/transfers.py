@@ -77,13 +77,23 @@ class Transfers(Generic[T]):
 
 
 def ask_token(key: str, which: str) -> str:
-    """A field for a token that serves one transfer; `which` says what kind it must be."""
+    """A field for a token that serves one transfer, until `forget_token`; `which` says what kind it must
+    be."""
     if hosted():
         otherwise = "Others share this server, so its own token is never used."
     else:
         otherwise = "Empty: that of `hf auth login`, or HF_TOKEN."
-    words = f"{which} It stays in this tab and is written nowhere. {otherwise}"
-    return st.text_input("Token", type="password", key=key, help=words).strip()
+    words = f"{which} It is used once and kept nowhere. {otherwise}"
+    return st.text_input("Token", type="password", key=f"{key}-{_times(key)}", help=words).strip()
+
+
+def forget_token(key: str) -> None:
+    """Empty the field, from the next run of the page on: what was typed was for one transfer."""
+    st.session_state[f"times-{key}"] = _times(key) + 1
+
+
+def _times(key: str) -> int:
+    return int(st.session_state.get(f"times-{key}", 0))
 
 
 def under_way(transfer: Transfer, words: str, key: str) -> bool:

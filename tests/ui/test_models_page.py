@@ -64,7 +64,7 @@ def press(app: AppTest, label: str = "Push") -> AppTest:
 def filled(**more: str) -> AppTest:
     app = open_page("models")
     app.text_input(key="push_repo").set_value(more.get("repo", "ada/tiny"))
-    app.text_input(key="push_token").set_value(more.get("token", TOKEN))
+    app.text_input(key="push_token-0").set_value(more.get("token", TOKEN))
     app.selectbox(key="push_licence").set_value(more.get("licence", "mit"))
     return press(app)
 
@@ -135,8 +135,9 @@ def test_what_is_missing_is_said_and_nothing_leaves(
 def test_the_token_field_hides_what_is_typed_and_no_address_names_it(workspace: Path, sender: Sender) -> None:
     sender.go.set()
     app = filled()
-    field = app.text_input(key="push_token")
+    field = app.text_input(key="push_token-1")
     assert field.proto.type == field.proto.PASSWORD
+    assert field.value == "" and TOKEN not in repr(app.session_state)
     assert TOKEN not in str(app.query_params)
     assert not any(TOKEN.encode() in path.read_bytes() for path in workspace.rglob("*") if path.is_file())
 
@@ -160,7 +161,7 @@ def with_images(**more: str) -> AppTest:
     app.selectbox(key="push").set_value("Images tiny-3fa2").run()
     assert not app.exception and not app.error
     app.text_input(key="push_repo").set_value("ada/tiny")
-    app.text_input(key="push_token").set_value(more.get("token", TOKEN))
+    app.text_input(key="push_token-0").set_value(more.get("token", TOKEN))
     app.text_input(key="push_override").set_value(more.get("override", ""))
     return press(app)
 
@@ -239,7 +240,7 @@ def test_only_its_own_people_pull_by_the_login_of_a_server(
     monkeypatch.setattr(transfer, "pull", lambda repo, space, **options: asked.append(options))
     monkeypatch.setenv("MEDGAN_HOSTED", hosted)
     app = open_page("models")
-    field = app.text_input(key="pull_token")
+    field = app.text_input(key="pull_token-0")
     assert field.proto.type == field.proto.PASSWORD
     next(box for box in app.text_input if box.label.startswith("Repository on")).set_value("ada/tiny")
     field.set_value(typed)
