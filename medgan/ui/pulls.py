@@ -27,7 +27,7 @@ class Pulls(Transfers[Pull]):
         self.workspace = workspace
 
     def start(self, repo: str, revision: str | None, token: str) -> Pull:
-        """Begin to pull; one that is under way for the same repository is returned instead."""
+        """Begin to pull; RunError where one of the same repository is under way."""
         login = not hosted()
         return self.begin(Pull(repo, revision=revision), lambda pull: self._run(pull, token, login))
 

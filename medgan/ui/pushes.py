@@ -30,7 +30,7 @@ class Pushes(Transfers[Push]):
     """The pushes from one workspace."""
 
     def start(self, outgoing: Outgoing, repo: str, wish: Wish, token: str) -> Push:
-        """Begin to push; one that is under way to the same repository is returned instead."""
+        """Begin to push; RunError where one to the same repository is under way."""
         shown = f"datasets/{repo}" if outgoing.images else repo
         return self.begin(
             Push(shown, name=outgoing.name), lambda push: _run(push, outgoing.source, repo, wish, token)

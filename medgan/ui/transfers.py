@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 
+from medgan.errors import RunError
 from medgan.ui.session import hosted
 
 KEPT = 9
@@ -48,12 +49,11 @@ class Transfers(Generic[T]):
         self._lock = threading.Lock()
 
     def begin(self, transfer: T, work: Callable[[T], None]) -> T:
-        """Let `work` do it in a thread; one that is under way with the same repository is returned instead.
-        `work` writes down its errors."""
+        """Let `work` do it in a thread; RunError where one with the same repository is under way, which may
+        carry something else. `work` writes down its errors."""
         with self._lock:
-            for other in self.all:
-                if other.repo == transfer.repo and not other.finished:
-                    return other
+            if any(other.repo == transfer.repo and not other.finished for other in self.all):
+                raise RunError(f"A transfer with {transfer.repo} is under way; wait for it to end.")
             self.all = [*self.all[-KEPT:], transfer]
 
         def run() -> None:

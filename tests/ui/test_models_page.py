@@ -109,6 +109,15 @@ def test_a_refusal_stands_on_the_page(workspace: Path, sender: Sender) -> None:
     assert "verdict on memorisation is fail" in app.error[0].value
 
 
+def test_a_second_push_to_a_repository_is_refused_while_one_is_under_way(
+    workspace: Path, sender: Sender
+) -> None:
+    filled()
+    assert "under way; wait" in filled().error[0].value and len(pushes().all) == 1
+    sender.go.set()
+    ended()
+
+
 def test_a_push_can_be_cancelled(workspace: Path, sender: Sender) -> None:
     app = filled()
     press(app, "Cancel")
