@@ -13,6 +13,7 @@ from medgan.runs.info import model_sha256
 from medgan.runs.models import HUB, list_models
 from medgan.runs.record import Run, find_runs
 from medgan.ui.session import workspace
+from medgan.ui.text import on_the_page
 
 IMAGES = "Images "
 """Before the name of an export, so that it is not taken for that of a model, which has no blank. Shown as it
@@ -60,9 +61,10 @@ def export_zip(record: Run) -> Path:
 
 
 def export_found(record: Run) -> str:
-    """What the gate found, as the command line wrote it down."""
+    """What the gate found, as the command line wrote it down, with the advice that serves on a page."""
     try:
-        return str(json.loads((record.folder / "summary.json").read_text("utf-8"))["sentence"])
+        found = json.loads((record.folder / "summary.json").read_text("utf-8"))["sentence"]
+        return on_the_page(str(found))
     except (OSError, ValueError, KeyError):
         return "Finished."
 

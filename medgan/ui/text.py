@@ -12,8 +12,12 @@ PARTS = {
 LONGEST = 2000
 """Signs of a sentence that are shown."""
 _OPTIONS = [
+    (
+        re.compile(r"prepare it on the Data page, or name its folder with --dataset"),
+        "put it on the Data page, and export again",
+    ),
     (re.compile(r" with --[a-z]+"), ""),
-    (re.compile(r" \(--(override|licence [\w.+-]+)\)"), ""),
+    (re.compile(r" \(--(no-gate|override|licence [\w.+-]+)\)"), ""),
     (re.compile(r"--group auto"), "groups that are found by themselves"),
     (re.compile(r"--split (?=[\d./]+ )"), "The division "),
 ]
