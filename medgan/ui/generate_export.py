@@ -49,10 +49,10 @@ def new_export(chosen: Chosen) -> None:
             help="It goes into LICENSE and README. What the training images allow may reach further.",
         )
     checked = _check(chosen)
-    if not wanted:
-        return
     options = [*wanted, f"--truncation={chosen.truncation}", f"--form={form}", f"--licence={licence or ''}"]
-    if st.button("Make the ZIP", type="primary", icon=":material/folder_zip:", key="make_zip"):
+    if st.button(
+        "Make the ZIP", type="primary", icon=":material/folder_zip:", key="make_zip", disabled=not wanted
+    ):
         with plain_errors():
             record = jobs().export(
                 entry.spec, name=entry.name, options=[*options, *([] if checked else ["--no-gate"])]
@@ -112,9 +112,7 @@ def _fill(chosen: Chosen) -> list[str]:
         for label in makes:
             wanted[label] = st.number_input(
                 spoken(label, 30),
-                0,
-                MOST,
-                proposed.get(label, 0),
+                value=proposed.get(label, 0),  # no limits of its own, as in _range
                 key=f"fill-{data.name}-{label}",
                 width=160,
                 help=_has(data, label),
@@ -122,7 +120,10 @@ def _fill(chosen: Chosen) -> list[str]:
     missing = [plain(label) for label, number in proposed.items() if number and label not in makes]
     if missing:
         st.caption(f":orange[:material/warning:] This model does not make {', '.join(missing)}.")
-    if not sum(wanted.values()):
+    if not all(0 <= number <= MOST for number in wanted.values()):
+        st.error(f"One export makes 0 to {MOST:,} images of a class.")
+        return []
+    if not any(wanted.values()):
         st.caption("Nothing is lacking: say how many images of a class you want.")
         return []
     # An option for each class: a name may have commas.

@@ -92,7 +92,11 @@ def test_seeds_that_are_none_are_told_and_nothing_is_offered(workspace: Path, mo
     app = open_page("generate")
     app.number_input(key="first_seed").set_value(2_147_483_600).run()
     assert "Seeds begin at 0" in app.error[0].value
-    assert "make_zip" not in [button.key for button in app.button]
+    assert app.button(key="make_zip").disabled
+    app.number_input(key="first_seed").set_value(0).run()
+    assert not app.error and not app.button(key="make_zip").disabled
+    app.number_input(key="how_many").set_value(0).run()
+    assert app.error and app.button(key="make_zip").disabled
 
 
 def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, model: Path) -> None:
@@ -106,7 +110,8 @@ def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, mo
         assert "nobody can check" in archive.read("README.md").decode().replace("\n", " ")
     app = open_page("generate")
     assert not app.exception
-    assert any("None of the 3 images was checked" in m.value for m in app.markdown)
+    [found] = [m.value for m in app.markdown if "None of the 3 images was checked" in m.value]
+    assert "put it on the Data page" in found and "dataset" not in found
     [name] = [folder.name for folder in (workspace / "exports").iterdir()]
     links = [found.proto for found in app.get("page_link")]
     [query] = [link.query_string for link in links if link.label == "Push to the Hub"]
@@ -198,3 +203,14 @@ def _wait_for_end(run: Run, seconds: float = 120.0) -> Status:
 def _captions(app: AppTest) -> list[str]:
     """What stands below each image, on the button that pins it."""
     return [button.label for button in app.button if str(button.key).startswith("pin-")]
+
+
+def test_a_number_to_fill_up_that_is_none_is_told(workspace: Path, conditional: Path, data: Dataset) -> None:
+    app = open_page("generate")
+    app.selectbox(key="model").set_value("hub:someone/classes").run()
+    app.segmented_control(key="export_way").set_value("Fill up my classes").run()
+    assert app.button(key="make_zip").disabled  # the classes of this set are others
+    app.number_input(key="fill-phantoms-nodule").set_value(-1).run()
+    assert "0 to 1,000,000 images" in app.error[0].value and app.button(key="make_zip").disabled
+    app.number_input(key="fill-phantoms-nodule").set_value(2).run()
+    assert not app.error and not app.exception and not app.button(key="make_zip").disabled
