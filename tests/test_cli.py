@@ -21,9 +21,13 @@ from PIL import Image
 from medgan.arguments import build_parser
 from medgan.cli import COMMANDS, main
 from medgan.cli.data import chosen_settings
-from medgan.cli.generating import _read_counts
+from medgan.cli.generating import _parts, _read_counts
 from medgan.cli.work import chosen_preset
+from medgan.config import ModelConfig
 from medgan.errors import DataError
+from medgan.models.build import build_generator
+from medgan.runs.checkpoint import save_model
+from medgan.runs.info import ModelInfo
 from medgan.runs.record import STOPPED, Run
 
 QUICK = ("--preset", "demo", "--iterations", 1, "--device", "cpu")
@@ -180,6 +184,27 @@ def test_a_class_may_have_commas_in_its_name() -> None:
     assert _read_counts(["p=2, q=3"], ["p", "q"]) == {"p": 2, "q": 3}
     with pytest.raises(DataError, match="names p twice"):
         _read_counts(["p=2", "p=1"], ["p", "q"])
+
+
+def test_networks_of_a_first_model_are_taken_as_they_are_and_that_is_said(call: Caller) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    config = ModelConfig("resize", channels=1, size=64, ngf=4, ndf=4, classes=(("normal", 3), ("other", 3)))
+    Path("first").mkdir()
+    save_model(Path("first"), build_generator(config).eval(), ModelInfo(config, {"name": "first"}))
+    begun = ("train", "ct", "--run", "second", "--init", "first", *QUICK)
+    assert "leave --set ngf away" in call.fails(*begun, "--set", "ngf=8")
+    assert main([*map(str, begun)]) == 0
+    said = "".join(call.capsys.readouterr())
+    assert "Begins with first and takes its networks" in said and "not kept apart" in said
+
+
+def test_a_class_that_lacks_nothing_may_be_one_that_the_model_does_not_make(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("medgan.cli.generating._counts", lambda options, known: {"normal": 1, "other": 0})
+    options = build_parser(COMMANDS).parse_args(["generate", "x", "--out", "y"])
+    info = ModelInfo(ModelConfig("resize", classes=(("normal", 3), ("ill", 3))), {})
+    assert [(list(part.seeds), part.label) for part in _parts(options, info, range(9))] == [([0], "normal")]
 
 
 def test_a_run_folder_is_never_overwritten(call: Caller) -> None:
