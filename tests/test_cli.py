@@ -161,6 +161,10 @@ def test_without_a_preset_the_device_decides(
             "leave --class",
         ),
         (("train", "x", "--run", "y", "--flavor", "t4-small"), "--flavor is for trainings elsewhere"),
+        (
+            ("train", "x", "--run", "y", "--on", "slurm", "--init", "isic", "--set", "ngf=8"),
+            "leave --set ngf away",
+        ),
         (("evaluate", "nowhere", "ct", "--out", "x.json"), "nowhere"),
         (("evaluate", "x", "ct", "--parts", "beauty", "--out", "x.json"), "quality, diversity"),
         (("evaluate", "x", "ct", "--features", "eyes", "--out", "x.json"), "dinov2"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medgan.cli.models import model_folder
-from medgan.cli.work import outcome, refuse_new_settings
+from medgan.cli.work import changes_of, outcome, refuse_new_settings
 from medgan.errors import ConfigError, RunError
 from medgan.launchers.follow import Follower, begin, check, known_job
 from medgan.launchers.hfjobs import HfJobs
@@ -106,6 +106,7 @@ def ordered(options: argparse.Namespace) -> Order:
 
     if not options.run:
         raise ConfigError("Say where the run goes: --run FOLDER.")
+    changes_of(options)  # before anything leaves
     dataset, run = Dataset(options.dataset).folder.resolve(), Path(options.run).resolve()
     before = _before(run, options)
     hours = options.hours if options.hours is not None else float(before.get("hours", HOURS))

@@ -143,7 +143,7 @@ def _request(options: argparse.Namespace) -> Request:
 
     data = Dataset(options.dataset)
     name = chosen_preset(options)
-    model_changes, train_changes = parse_changes(options.set)
+    model_changes, train_changes = changes_of(options)
     for key in ("batch_size", "seed", "stop_on", "augment"):
         if getattr(options, key) is not None:
             train_changes.setdefault(key, getattr(options, key))
@@ -153,11 +153,6 @@ def _request(options: argparse.Namespace) -> Request:
     if options.conditional:
         model = replace(model, classes=classes_of(data))
     init = model_folder(options.init) if options.init else None
-    if init and model_changes:
-        raise ConfigError(
-            f"--init takes the networks of {options.init} as they are; leave "
-            f"--set {next(iter(model_changes))} away."
-        )
     if init:
         source = read_info(init)
         model = model_like(source, model, options.init)
@@ -175,6 +170,17 @@ def _request(options: argparse.Namespace) -> Request:
         devices=options.devices or 1,
         init=init,
     )
+
+
+def changes_of(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `--set` changes of the model and of the training. ConfigError for what cannot be, and for networks
+    where `--init` brings its own."""
+    model, train = parse_changes(options.set)
+    if options.init and model:
+        raise ConfigError(
+            f"--init takes the networks of {options.init} as they are; leave --set {next(iter(model))} away."
+        )
+    return model, train
 
 
 def _forgets(source: ModelInfo, model: ModelConfig) -> bool:
