@@ -62,16 +62,16 @@ def choose_job(data: Dataset) -> Where:
     if not hardware:
         _waiting_or_wrong(known, "what hardware there is", "new-hardware")
         return Where(asks=True)
-    options = (f"--on={HUGGING_FACE}", *hardware)
-    return Where(options, token, asks=True, quote=quotes().of((*_planned(data), *options), token))
+    return Where((f"--on={HUGGING_FACE}", *hardware), token, asks=True)
 
 
-def beginning(where: Where, data: Dataset, init: str) -> Where:
-    """The same where a model to begin with goes along, which what leaves this machine must name."""
-    if where.quote is None or not init:
+def quoted(where: Where, data: Dataset, init: str) -> Where:
+    """The same with its quote, where it needs one and the hardware is chosen; the model to begin with, if
+    there is one, leaves this machine too."""
+    if not (where.asks and where.options):
         return where
-    options = (*_planned(data), *where.options, f"--init={init}")
-    return replace(where, quote=quotes().of(options, where.token))
+    begin = [f"--init={init}"] if init else []
+    return replace(where, quote=quotes().of((*_planned(data), *where.options, *begin), where.token))
 
 
 def _planned(data: Dataset) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from medgan.ui.components import pick_dataset, plain_errors
 from medgan.ui.jobs import jobs
 from medgan.ui.session import suggest
 from medgan.ui.text import count, sentence
-from medgan.ui.train_away import Where, agreed, beginning, forget, start_options
+from medgan.ui.train_away import Where, agreed, forget, quoted, start_options
 from medgan.ui.train_begin import choose_beginning
 from medgan.ui.train_measure import measured_words, measuring
 from medgan.ui.train_options import training_options
@@ -41,7 +41,6 @@ def new_run() -> None:
     where = choose_where(data)
     preset = _preset(data, here=where.here)
     begin = choose_beginning(data, preset)
-    where = beginning(where, data, begin.init)
     top = st.container()
     changes, place = choose_settings(data, preset, networks=not begin.init)
     try:
@@ -55,6 +54,7 @@ def new_run() -> None:
     with top:
         goal, name = _goal_and_name(data, preset, train)
     st.caption(_in_words(data, train.with_goal(goal)))
+    where = quoted(where, data, begin.init)
     place = replace(place, engine=start_options(where))
     chosen: Any = {"goal": goal, "changes": changes, "begin": begin, "place": place}
     if where.here:
