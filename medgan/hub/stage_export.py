@@ -31,8 +31,9 @@ def stage_export(
     record = export_record(source)
     warning = judge(str(record.get("model_sha256", "")))
     if (doubt := _doubt(record)) and not override:
+        do = "Export them with the check, or say" if record.get("unchecked") else "Say"
         raise DataError(
-            f"{doubt} Say in words why they shall go out all the same (--override), which will stand in the "
+            f"{doubt} {do} in words why they shall go out all the same (--override), which will stand in the "
             "card."
         )
     if str(record.get("licence") or "").lower() != licence:
