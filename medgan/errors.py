@@ -6,7 +6,7 @@
     ├── RunError                a run folder that is missing, busy or broken
     ├── CheckpointError         weights that are missing, cut short or of another shape
     ├── MetricError             a figure that cannot be computed from what there is
-    ├── HubError                a download that did not succeed
+    ├── HubError                a download, an upload or a job that did not succeed
     └── Interrupted             the person stopped it; what was learned is saved
 
 Anything else that is raised is a bug, and shows as a traceback.
@@ -40,7 +40,7 @@ class MetricError(MedGANError):
 
 
 class HubError(MedGANError):
-    """A download that did not succeed."""
+    """A download, an upload or a job that did not succeed."""
 
 
 class Interrupted(MedGANError):

@@ -16,7 +16,7 @@ NAME = re.compile(r"[\w.-]{1,200}")
 
 
 async def export(request: Request) -> Response:
-    """The ZIP of an export by its name, which only who made it knows: it ends in random letters."""
+    """The ZIP of an export by its name, which nobody guesses: it ends in random letters."""
     name = request.path_params["name"]
     path = Workspace.default().exports / name / f"{name}.zip"
     if not NAME.fullmatch(name) or name.startswith(".") or not path.is_file():
