@@ -94,7 +94,9 @@ def _gate(options: argparse.Namespace, info: ModelInfo) -> tuple[Gate | None, st
 
 
 def _refuse_another(dataset: Any, info: ModelInfo) -> None:
-    known = (info.about.get("dataset") or {}).get("content_sha256")
+    from medgan.runs.info import trained_on
+
+    known = trained_on(info.about)
     if known and known != dataset.info["content_sha256"]:
         raise DataError(
             f"{dataset.name} is not the data set that the model was trained on; name that one, or leave "

@@ -10,7 +10,8 @@ from torch import nn
 
 from medgan.errors import CheckpointError, MetricError
 from medgan.images import to_float
-from medgan.runs.discriminator import has_discriminator, load_discriminator
+from medgan.runs.discriminator import load_discriminator
+from medgan.runs.info import has_discriminator
 
 BATCH = 16
 

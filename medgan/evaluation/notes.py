@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medgan.evaluation.references import MEAN, NOISE, REAL
+from medgan.runs.info import trained_on
 
 FEW_HELDOUT = 50
 """Below this many held-out images a report says that it has few."""
@@ -73,14 +74,13 @@ def _seen(report: Report) -> str:
             "it was the training part of this data set, and that on quality if it was not the held-out part."
         )
     about = report["model"]["about"]
-    trained_on, begun = about.get("dataset"), about.get("init")
-    digest = trained_on.get("content_sha256") if isinstance(trained_on, Mapping) else None
-    if isinstance(begun, Mapping) and begun.get("content_sha256") != report["dataset"]["content_sha256"]:
+    digest, begun, content = trained_on(about), about.get("init"), report["dataset"]["content_sha256"]
+    if isinstance(begun, Mapping) and begun.get("content_sha256") != content:
         return (
-            f"The model began with the weights of {begun.get('name', 'another model')}, which was trained on "
-            "other images: these were not compared with, and the held-out images may be among them."
+            f"The model began with the weights of {begun.get('name', 'another model')}: the images that that "
+            "one was trained on were not compared, and the held-out images may be among them."
         )
-    if digest is not None and digest == report["dataset"]["content_sha256"]:
+    if digest == content:
         return (
             "The model was trained on the training part of this very data set (its content hash is the "
             "same), so it has not seen the held-out images."

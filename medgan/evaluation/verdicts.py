@@ -11,6 +11,7 @@ from medgan.evaluation.figures import Figure
 from medgan.evaluation.judged import Judged
 from medgan.evaluation.kinds import MEMORISATION, PARTS, USEFULNESS
 from medgan.evaluation.levels import GOOD, UNKNOWN, Verdict, verdict
+from medgan.runs.info import trained_on
 
 NOT_STUDIED = (
     "Whether the images help a classifier is measured by `python -m medgan study-usefulness`; give its "
@@ -35,8 +36,8 @@ def verdicts(
 
 def _if_it_trained_here(found: Verdict, judged: Judged, dataset: Dataset) -> Verdict:
     """Nobody copies images that it has not seen: a model of another data set is not cleared by this one."""
-    trained_on = (judged.info.about.get("dataset") or {}).get("content_sha256") if judged.info else None
-    if found["level"] != GOOD or trained_on in (None, dataset.info["content_sha256"]):
+    content = trained_on(judged.info.about) if judged.info else ""
+    if found["level"] != GOOD or content in ("", dataset.info["content_sha256"]):
         return found
     reason = (
         "The model was trained on another data set, or on another split of this one, so these training "

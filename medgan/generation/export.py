@@ -29,7 +29,7 @@ from torch import nn
 from medgan.errors import DataError
 from medgan.files import beside, into_place, write_json
 from medgan.generation.dicom import Source, dicom
-from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement, not_compared
+from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
 from medgan.generation.journal import JOURNAL, Journal
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import (
@@ -43,6 +43,7 @@ from medgan.generation.sampling import (
 )
 from medgan.generation.words import licence_text, readme
 from medgan.images import png
+from medgan.runs.info import not_compared
 from medgan.workspace import safe_name
 
 COLUMNS = ("file_name", "seed", "label", "truncation", "nearest_train", "gate", "model", "model_sha256")
@@ -144,9 +145,10 @@ def export(
         summary.add(entry["gate"])
     work = _Work(origin, settings, gate, journal, summary, progress)
     with closing(journal):
-        work.recall([_of(generator, part.label) for part in parts])
+        generators = [_of(generator, part.label) for part in parts]
+        work.recall(generators)
         for k, part in enumerate(parts):
-            work.make(_of(generator, part.label), k, part)
+            work.make(generators[k], k, part)
     work.finish(out)
     return summary
 

@@ -3,9 +3,8 @@ of each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from medgan.metrics.copies import (
 )
 from medgan.metrics.distribution import distances
 from medgan.metrics.features import pixels
-from medgan.runs.info import ModelInfo
+from medgan.runs.info import ModelInfo, trained_on
 from medgan.workspace import Workspace
 
 PASSED, COPY, REPEAT, UNCHECKED = "passed", "copy", "repeat", "unchecked"
@@ -30,24 +29,6 @@ OUT_OF_REACH = (
     "The data set that this model was trained on is not at hand, so nobody can check whether its images are "
     "copies; prepare it on the Data page, or name its folder with --dataset."
 )
-
-
-def not_compared(about: Mapping[str, Any]) -> str:
-    """What a gate before images of this model cannot have seen, in a sentence; empty where it saw all. One
-    that began with another model brings the memory of that along."""
-    begun, own = about.get("init"), about.get("dataset")
-    content = own.get("content_sha256") if isinstance(own, dict) else None
-    if not content:
-        return (
-            "The model does not record which images it was trained on, so those that were compared may be "
-            "others."
-        )
-    if not isinstance(begun, dict) or begun.get("content_sha256") == content:
-        return ""
-    return (
-        f"The model began with the weights of {begun.get('name', 'another model')}: the images that that one "
-        "was trained on were not compared, and copies of them would not be found."
-    )
 
 
 @dataclass(frozen=True)
@@ -125,7 +106,7 @@ def gate_of(dataset: Dataset) -> Gate:
 def training_set(info: ModelInfo, workspace: Workspace) -> Dataset | None:
     """The data set in the workspace that the model was trained on, known by its content; None if it is not
     there."""
-    wanted = (info.about.get("dataset") or {}).get("content_sha256")
+    wanted = trained_on(info.about)
     for folder in sorted(workspace.datasets.glob("*/dataset.json")) if wanted else ():
         try:
             dataset = Dataset(folder.parent)

@@ -16,8 +16,8 @@ from medgan.files import write_bytes, write_folder
 from medgan.generation.sampling import sample
 from medgan.images import grid, png
 from medgan.runs.checkpoint import halved, load_generator, save_model
-from medgan.runs.discriminator import ALONE, discriminator_state
-from medgan.runs.info import CARD, WEIGHTS, ModelInfo, model_sha256, read_info
+from medgan.runs.discriminator import discriminator_state
+from medgan.runs.info import ALONE, CARD, WEIGHTS, ModelInfo, model_sha256, read_info
 
 SAMPLES = "samples.png"
 SHEET = range(16)

@@ -25,7 +25,7 @@ from medgan.hub.jobs import Hardware, JobsHub, NoJob
 from medgan.launchers.away import AWAY, CODE, DATA, INIT, NOTE, ORDER, RUN, WISHES, run_files
 from medgan.launchers.order import ENDED, PENDING, RUNNING, JobState, Launcher, Order
 from medgan.runs import requests
-from medgan.runs.info import read_info
+from medgan.runs.info import has_discriminator, read_info
 from medgan.runs.launch import ROOT
 from medgan.runs.record import Run, discard
 from medgan.runs.status import read_status
@@ -41,8 +41,6 @@ BOOT = (
 """Installing takes some minutes, which are paid for, and which count towards the job's limit."""
 FOLDER = ".launch"
 INIT_OPTION = "--init="
-JUDGES = ("discriminator.safetensors", "training.safetensors")
-"""Files of a model that hold its discriminator; the module that reads them would import torch."""
 STATUS = f"{RUN}/status.json"
 STAGES = {"SCHEDULING": PENDING, "RUNNING": RUNNING}
 MINUTES = {"second": 1 / 60, "minute": 1, "hour": 60}
@@ -276,7 +274,7 @@ def _origin(order: Order) -> str:
         return ""
     model = Path(init.removeprefix(INIT_OPTION))
     name = str(read_info(model).about.get("name") or model.name)
-    judge = " with its discriminator" if any((model / file).is_file() for file in JUDGES) else ""
+    judge = " with its discriminator" if has_discriminator(model) else ""
     return f" the model {name}{judge} to begin with,"
 
 

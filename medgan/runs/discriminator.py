@@ -10,15 +10,9 @@ from torch import Tensor, nn
 
 from medgan.models.build import build_discriminator
 from medgan.runs.checkpoint import load_into, read_tensors
-from medgan.runs.info import read_info
+from medgan.runs.info import ALONE, TRAINING, read_info
 
-ALONE, TRAINING = "discriminator.safetensors", "training.safetensors"
 _PREFIX, _FROZEN = "discriminator.", "frozen."
-
-
-def has_discriminator(folder: Path) -> bool:
-    """Whether the model folder holds one."""
-    return any((folder / name).is_file() for name in (ALONE, TRAINING))
 
 
 def discriminator_state(folder: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from medgan.errors import CheckpointError, ConfigError
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 MODEL_FILES = (CONFIG, WEIGHTS, CARD)
+ALONE, TRAINING = "discriminator.safetensors", "training.safetensors"
+"""Where a discriminator lies, if there is one: alone, or in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,34 @@ def origin_of(init: Any) -> dict[str, Any] | None:
     too: a model goes to others, and what it says of itself goes into exports and reports."""
     kept = ("name", "sha256", "content_sha256")
     return {key: init[key] for key in kept if key in init} if isinstance(init, dict) else None
+
+
+def trained_on(about: Mapping[str, Any]) -> str:
+    """The content hash of the data set that a model was trained on; empty where it does not say."""
+    dataset = about.get("dataset")
+    return str(dataset.get("content_sha256") or "") if isinstance(dataset, Mapping) else ""
+
+
+def not_compared(about: Mapping[str, Any]) -> str:
+    """What nobody who compares with the model's data set can have seen, in a sentence; empty where that is
+    all. A model that began with another one brings the memory of that along."""
+    begun, content = about.get("init"), trained_on(about)
+    if not content:
+        return (
+            "The model does not record which images it was trained on, so those that were compared may be "
+            "others."
+        )
+    if not isinstance(begun, Mapping) or begun.get("content_sha256") == content:
+        return ""
+    return (
+        f"The model began with the weights of {begun.get('name', 'another model')}: the images that that one "
+        "was trained on were not compared, and copies of them would not be found."
+    )
+
+
+def has_discriminator(folder: Path) -> bool:
+    """Whether the model folder holds one."""
+    return any((folder / name).is_file() for name in (ALONE, TRAINING))
 
 
 def model_sha256(folder: Path) -> str:

@@ -16,7 +16,8 @@ from medgan.errors import CheckpointError, ConfigError, Interrupted
 from medgan.images import to_float, to_uint8
 from medgan.metrics.anomaly import residual
 from medgan.models.encoder import Encoder, Features, build_encoder
-from medgan.runs.discriminator import has_discriminator, load_discriminator
+from medgan.runs.discriminator import load_discriminator
+from medgan.runs.info import has_discriminator
 
 BATCH = 16
 LEARNING_RATE, BETAS = 2e-4, (0.5, 0.999)

@@ -14,8 +14,8 @@ from medgan.config import ModelConfig
 from medgan.errors import ConfigError
 from medgan.generation.sampling import class_names
 from medgan.runs.checkpoint import read_tensors
-from medgan.runs.discriminator import discriminator_state, has_discriminator
-from medgan.runs.info import WEIGHTS, ModelInfo, read_info
+from medgan.runs.discriminator import discriminator_state
+from medgan.runs.info import WEIGHTS, ModelInfo, has_discriminator, read_info
 from medgan.training.step import GanStep, tell_apart
 
 

@@ -16,9 +16,8 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError, RunError
-from medgan.generation.gate import not_compared
 from medgan.modalities import AUTO
-from medgan.runs.info import WEIGHTS, model_sha256, read_info
+from medgan.runs.info import WEIGHTS, model_sha256, not_compared, read_info, trained_on
 from medgan.runs.record import Run
 
 
@@ -163,9 +162,7 @@ def _origin(folder: Path | None) -> dict[str, str] | None:
     about = read_info(folder).about
     name = str(about.get("name") or folder.name)
     origin = {"name": name, "path": str(folder.resolve()), "sha256": model_sha256(folder)}
-    dataset = about.get("dataset")
-    content = dataset.get("content_sha256") if isinstance(dataset, dict) else None
-    return origin | ({"content_sha256": str(content)} if content and not not_compared(about) else {})
+    return origin if not_compared(about) else origin | {"content_sha256": trained_on(about)}
 
 
 def _config(request: Request, data: Dataset, images: np.ndarray) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import streamlit as st
 from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, VALIDATION
 from medgan.evaluation.report import load_report
+from medgan.runs.info import trained_on
 from medgan.runs.models import ModelEntry
 from medgan.runs.record import STOPPED, Run, find_runs
 from medgan.ui.components import (
@@ -170,16 +171,12 @@ def _follow_model(entry: ModelEntry) -> None:
     st.session_state["followed_model"] = entry.spec
     if before == entry.spec or (before is None and "data" in st.query_params):
         return
-    trained_on = _trained_on(entry)
+    wanted = trained_on(entry.info.about)
     for name in dataset_names():
         data = open_dataset(name)
-        if data is not None and data.info["content_sha256"] == trained_on:
+        if data is not None and data.info["content_sha256"] == wanted:
             st.session_state["data"] = name
             return
-
-
-def _trained_on(entry: ModelEntry) -> str | None:
-    return entry.info.about.get("dataset", {}).get("content_sha256")  # type: ignore[no-any-return]
 
 
 def _fits(entry: ModelEntry, data: Dataset) -> bool:
@@ -195,7 +192,7 @@ def _fits(entry: ModelEntry, data: Dataset) -> bool:
 
 
 def _warn_of_strangers(entry: ModelEntry, data: Dataset) -> None:
-    if _trained_on(entry) != data.info["content_sha256"]:
+    if trained_on(entry.info.about) != data.info["content_sha256"]:
         st.warning(
             "This model was not trained on this data set as it is split here, so nobody can say whether "
             "it has seen the held-out images. Figures may flatter it.",

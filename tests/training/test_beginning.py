@@ -11,11 +11,10 @@ import torch
 
 from medgan.config import ModelConfig, TrainConfig
 from medgan.errors import ConfigError, RunError
-from medgan.generation.gate import not_compared
 from medgan.hub.card import pack
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.discriminator import discriminator_state
-from medgan.runs.info import WEIGHTS, ModelInfo, model_sha256, read_info
+from medgan.runs.info import WEIGHTS, ModelInfo, model_sha256, not_compared, read_info
 from medgan.runs.models import usable
 from medgan.runs.record import FINISHED, Run
 from medgan.training.beginning import begin_with, model_like, take_over
