@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from medgan.errors import CheckpointError, ConfigError
 from medgan.models.build import build_generator
+from medgan.models.layers import ResizeUp
 from medgan.runs.info import CONFIG, WEIGHTS, ModelInfo, read_info
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def write_model(folder: Path, state: Mapping[str, Tensor], info: ModelInfo) -> N
 
 
 def load_generator(folder: Path) -> tuple[nn.Module, ModelInfo]:
-    """The generator of a model folder, fp32, in eval mode, on the CPU.
+    """The generator of a model folder, fp32, in eval mode, on the CPU; to draw from, not to go on training.
 
     CheckpointError naming the tensor if the weights are missing, cut short or of another shape.
     """
@@ -59,6 +60,9 @@ def load_generator(folder: Path) -> tuple[nn.Module, ModelInfo]:
     except ConfigError as error:
         raise CheckpointError(f"{folder.name}/{CONFIG}: {error}") from error
     load_into(generator, read_tensors(folder / WEIGHTS), source=f"{folder.name}/{WEIGHTS}")
+    for module in generator.modules():
+        if isinstance(module, ResizeUp):
+            module.settle()
     return generator.eval().requires_grad_(False), info
 
 

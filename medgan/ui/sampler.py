@@ -142,7 +142,7 @@ def _samples(
     from medgan.generation.sampling import sample
 
     generator, _ = _load(folder, version)
-    return [png(image) for image in sample(_of(generator, label), seeds, truncation)]
+    return [png(image, level=1) for image in sample(_of(generator, label), seeds, truncation)]
 
 
 def _of(generator: nn.Module, label: str) -> nn.Module:

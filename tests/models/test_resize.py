@@ -39,15 +39,36 @@ def test_resize_up_repeats_each_place_and_then_convolves() -> None:
     assert torch.allclose(layer(x), expected, atol=1e-5)
 
 
+def test_a_settled_resize_up_gives_the_same_and_keeps_its_state() -> None:
+    torch.manual_seed(0)
+    layer, x = ResizeUp(6, 4).requires_grad_(False), torch.randn(2, 6, 8, 8)
+    names, expected = list(layer.state_dict()), layer(x)
+    layer.settle()
+    assert torch.equal(layer(x), expected) and list(layer.state_dict()) == names
+
+
+def test_a_modulation_gives_the_same_in_place() -> None:
+    torch.manual_seed(0)
+    layer, x, latents = Modulation(8, 4, 16, seed=1), torch.randn(2, 4, 16, 16), torch.randn(2, 8)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)
+    expected = layer(x, latents)
+    expected.sum().backward()
+    with torch.no_grad():
+        place = x.data_ptr()
+        assert torch.equal(layer(x, latents), expected) and x.data_ptr() == place
+        assert torch.equal(x, expected)
+
+
 @torch.no_grad()
 def test_a_modulation_says_nothing_at_first_and_later_adds_what_the_latent_names() -> None:
     layer, again = (Modulation(20, 3, 16, seed=2) for _ in range(2))
     x, latents = torch.randn(4, 3, 16, 16), torch.randn(4, 20)
-    assert torch.equal(layer(x, latents), x)
+    assert torch.equal(layer(x.clone(), latents), x)
     for one in (layer, again):
         nn.init.ones_(one.strength)
-    noise = (layer(x, latents) - x)[:, 0]
-    assert torch.allclose(again(x, latents) - x, layer(x, latents) - x)  # everybody builds the same
+    noise = (layer(x.clone(), latents) - x)[:, 0]
+    assert torch.allclose(again(x.clone(), latents) - x, layer(x.clone(), latents) - x)  # everybody builds the same
     assert (noise[0] - noise[1]).abs().max() > 0.5
     assert noise.abs().max() <= 1.001 and noise.std() == pytest.approx(0.7, abs=0.1)
     beside = torch.corrcoef(torch.stack([noise[..., 1:].flatten(), noise[..., :-1].flatten()]))[0, 1]
