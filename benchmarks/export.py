@@ -27,8 +27,9 @@ TURNS = 3
 def exported(model: str, count: int, dataset: str | None, out: Path, form: str = "png") -> dict[str, Any]:
     from medgan.cli.models import model_folder
     from medgan.data.dataset import Dataset
-    from medgan.generation.export import Origin, Part, Settings, export
+    from medgan.generation.export import Origin, Settings, export
     from medgan.generation.gate import gate_of
+    from medgan.generation.seeds import Part
     from medgan.runs.checkpoint import load_generator
 
     folder = model_folder(model)

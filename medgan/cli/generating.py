@@ -14,8 +14,8 @@ from medgan.terminal import Bar, say
 from medgan.workspace import Workspace
 
 if TYPE_CHECKING:
-    from medgan.generation.export import Part
     from medgan.generation.gate import Gate
+    from medgan.generation.seeds import Part
     from medgan.runs.info import ModelInfo
 
 OFF = "The check was switched off (--no-gate)."
@@ -23,7 +23,8 @@ OFF = "The check was switched off (--no-gate)."
 
 def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Generate images by seed into a folder or ZIP."""
-    from medgan.generation.export import Origin, Settings, export, parse_seeds
+    from medgan.generation.export import Origin, Settings, export
+    from medgan.generation.seeds import parse_seeds
     from medgan.runs.checkpoint import load_generator
     from medgan.runs.info import model_sha256
     from medgan.runs.watched import watched
@@ -106,7 +107,8 @@ def _refuse_another(dataset: Any, info: ModelInfo) -> None:
 
 def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -> list[Part]:
     """Which seeds of which class."""
-    from medgan.generation.export import Part, only_class
+    from medgan.generation.export import only_class
+    from medgan.generation.seeds import Part
 
     known = [name for name, _ in info.model.classes] or [only_class(info.about)]
     counts = _counts(options, known)

@@ -12,14 +12,13 @@ place that was named; the same command goes on with it after an interruption.
 from __future__ import annotations
 
 import csv
-import hashlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ from torch import nn
 from medgan.errors import DataError
 from medgan.files import beside, into_place, write_json
 from medgan.generation.dicom import Source, dicom
-from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED, Gate, Judgement
-from medgan.generation.journal import JOURNAL, Journal
+from medgan.generation.gate import PASSED, UNCHECKED, Gate, Judgement
+from medgan.generation.journal import JOURNAL, LOCK, Journal
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import (
     BATCH,
@@ -41,7 +40,8 @@ from medgan.generation.sampling import (
     classes_of,
     sample,
 )
-from medgan.generation.words import licence_text, readme
+from medgan.generation.seeds import Part, digest, in_order, largest
+from medgan.generation.words import Summary, licence_text, readme
 from medgan.images import png
 from medgan.runs.info import not_compared
 from medgan.workspace import safe_name
@@ -56,15 +56,6 @@ TRIED, FEWEST = 500, 0.05
 AHEAD = 4
 """Batches whose files may still be on the way to the disk."""
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Images of one class ("" for whatever each seed draws): first these seeds, then, for each that the gate
-    keeps back, one of those that follow the largest."""
-
-    seeds: Sequence[int]
-    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,36 +76,6 @@ class Settings:
     form: str = PNG
     licence: str = ""
     unchecked: str = "The check was switched off."
-
-
-@dataclass
-class Summary:
-    """How many images were wanted, released, and kept back as copies or repeats; `unchecked` says why none
-    was checked, where none was, and `caveat` what the check could not see."""
-
-    wanted: int
-    released: int = 0
-    copies: int = 0
-    repeats: int = 0
-    unchecked: str = ""
-    caveat: str = ""
-
-    def add(self, verdict: str) -> None:
-        """Count one more seed."""
-        self.copies += verdict == COPY
-        self.repeats += verdict == REPEAT
-        self.released += verdict in (PASSED, UNCHECKED)
-
-    def sentence(self) -> str:
-        """What the gate found, in words."""
-        if self.unchecked:
-            return f"None of the {self.released:,} images was checked. {self.unchecked}"
-        kept = self.copies + self.repeats
-        return (
-            f"{self.released:,} images passed the check. {kept:,} others were kept back and replaced: "
-            f"{self.copies:,} like a training image, {self.repeats:,} like another generated one."
-            f"{f' {self.caveat}' if self.caveat else ''}"
-        )
 
 
 def export(
@@ -144,27 +105,16 @@ def export(
     for entry in journal.tried:
         summary.add(entry["gate"])
     work = _Work(origin, settings, gate, journal, summary, progress)
-    with closing(journal):
-        generators = [_of(generator, part.label) for part in parts]
-        work.recall(generators)
-        for k, part in enumerate(parts):
-            work.make(generators[k], k, part)
-    work.finish(out)
+    try:
+        with closing(journal):
+            generators = [_of(generator, part.label) for part in parts]
+            work.recall(generators)
+            for k, part in enumerate(parts):
+                work.make(generators[k], k, part)
+        work.finish(out)
+    finally:
+        journal.leave()
     return summary
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`0-63` or `3,17,100-199` as a list in that order, each seed once; DataError if it is neither."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise DataError(f"--seeds {text} cannot be read; write for example 0-63 or 3,17,100-199.")
-        start, stop = int(first), int(last or first)
-        if stop < start or stop - start >= 10_000_000:
-            raise DataError(f"--seeds {part.strip()}: the range must rise and hold at most 10 million seeds.")
-        seeds += range(start, stop + 1)
-    return list(dict.fromkeys(seeds))
 
 
 def only_class(about: dict[str, object]) -> str:
@@ -177,8 +127,8 @@ def only_class(about: dict[str, object]) -> str:
 def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Settings) -> None:
     if not any(len(part.seeds) for part in parts):
         raise DataError("No seeds given; name at least one, for example --seeds 0-63.")
-    if (largest := max(_largest(part.seeds) for part in parts)) > MAX_SEED:
-        raise DataError(f"Seed {largest:,} is not possible; seeds are 0 to {MAX_SEED:,}.")
+    if (highest := max(largest(part.seeds) for part in parts)) > MAX_SEED:
+        raise DataError(f"Seed {highest:,} is not possible; seeds are 0 to {MAX_SEED:,}.")
     check_truncation(settings.truncation)
     if settings.form not in FORMS:
         raise DataError(f"There is no form {settings.form!r}; valid are: {', '.join(FORMS)}.")
@@ -197,7 +147,7 @@ def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Set
 
 def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: Gate | None) -> dict[str, Any]:
     """What an interrupted export is known by."""
-    wanted = [[part.label, len(part.seeds), _digest(part.seeds)] for part in parts]
+    wanted = [[part.label, len(part.seeds), digest(part.seeds)] for part in parts]
     return {
         "model_sha256": origin.sha256,
         "parts": wanted,
@@ -210,21 +160,6 @@ def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: G
 def _of(generator: nn.Module, label: str) -> nn.Module:
     """The generator of one class where it tells classes apart; any other makes what it makes."""
     return OfClass(generator, label) if label and class_names(generator) else generator
-
-
-def _largest(seeds: Sequence[int]) -> int:
-    """The largest, -1 for none; a range may hold more than anybody could walk through."""
-    ends = (seeds[0], seeds[-1]) if isinstance(seeds, range) and seeds else seeds
-    return max(ends, default=-1)
-
-
-def _digest(seeds: Sequence[int]) -> str:
-    named = seeds if isinstance(seeds, range) else list(seeds)
-    return hashlib.sha256(repr(named).encode()).hexdigest()
-
-
-def _in_order(seeds: Sequence[int]) -> Iterator[int]:
-    return chain(seeds, range(_largest(seeds) + 1, MAX_SEED + 1) if len(seeds) else ())
 
 
 def _hopeless(passed: int, tried: int) -> bool:
@@ -270,7 +205,7 @@ class _Work:
         before = [entry for entry in self.journal.tried if entry["part"] == number]
         passed = [entry["seed"] for entry in before if entry["gate"] in (PASSED, UNCHECKED)]
         left, tried, done = len(part.seeds) - len(passed), len(before), {entry["seed"] for entry in before}
-        seeds = (seed for seed in _in_order(part.seeds) if seed not in done)
+        seeds = (seed for seed in in_order(part.seeds) if seed not in done)
         with ThreadPoolExecutor(2) as pool:
             writing: deque[tuple[list[Future[None]], list[dict[str, Any]]]] = deque()
             while left and not _hopeless(len(part.seeds) - left, tried):
@@ -304,14 +239,18 @@ class _Work:
             to_parquet(folder, lambda done, total: self.progress("Parquet", done, total))
         if out.suffix.lower() != ".zip":
             self.journal.path.unlink(missing_ok=True)
+            self.journal.leave()
             into_place(folder, out)
             return
         packed = beside(out.absolute())
         try:
-            zipped(folder, packed, lambda done, total: self.progress("ZIP", done, total), without=(JOURNAL,))
+            zipped(
+                folder, packed, lambda done, total: self.progress("ZIP", done, total), without=(JOURNAL, LOCK)
+            )
             into_place(packed, out)  # on the disk before its images are deleted
         finally:
             packed.unlink(missing_ok=True)
+        self.journal.leave()
         shutil.rmtree(folder, ignore_errors=True)
 
     def _judged(
@@ -334,6 +273,7 @@ class _Work:
 
     def _give_up(self, passed: int, tried: int, label: str) -> None:
         self.journal.close()
+        self.journal.leave()
         shutil.rmtree(self.journal.folder, ignore_errors=True)
         what = f" of class {label}" if label else ""
         raise DataError(

@@ -8,20 +8,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from filelock import FileLock, Timeout
+
 from medgan.errors import DataError
 
 JOURNAL = "journal.jsonl"
+LOCK = ".lock"
 
 
 class Journal:
     """One line for each seed whose image is on the disk, or was kept back; before them what the export is
-    known by (`identity`), so that nothing else goes on with it. DataError if something else was begun."""
+    known by (`identity`), so that nothing else goes on with it. DataError if something else was begun, or if
+    somebody is at work here."""
 
     def __init__(self, out: Path, identity: dict[str, Any]) -> None:
         self.folder = out.absolute().with_name(f".{out.name}.partial")
         self.path = self.folder / JOURNAL
-        self.tried = self._read(identity)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DataError(
+                f"Another export to {out} is at work; wait for its end, or choose another name."
+            ) from None
+        try:
+            self.tried = self._read(identity)
+        except DataError:
+            self.leave()
+            raise
         lines = [json.dumps(line) + "\n" for line in (identity, *self.tried)]
         self.path.write_text("".join(lines), "utf-8")  # without a last line that was torn
         self._file: TextIO = self.path.open("a", encoding="utf-8")
@@ -36,6 +51,11 @@ class Journal:
         """No more will follow."""
         self._file.close()
 
+    def leave(self) -> None:
+        """Somebody else may be at work here."""
+        self._lock.release()
+        (self.folder / LOCK).unlink(missing_ok=True)
+
     def _read(self, identity: dict[str, Any]) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
         for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
@@ -49,5 +69,12 @@ class Journal:
                 f"{self.folder}, or choose another name."
             )
         if not lines:  # nobody knows what the images there are, and none may leave unknown
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._empty()
         return lines[1:]
+
+    def _empty(self) -> None:
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != LOCK:
+                entry.unlink()

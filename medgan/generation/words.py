@@ -1,9 +1,12 @@
-"""README and licence of an export: what the images are, how they were checked, what they are not for."""
+"""What is said about an export: how it went, README and licence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED
 
 KNOWN = {
     "cc0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -16,6 +19,36 @@ KNOWN = {
 }
 """Where the text of a licence stands, by the name that the Hub has for it."""
 NOBODY_CHOSE = "Nobody has chosen a licence for these images: ask whoever made them before you pass them on."
+
+
+@dataclass
+class Summary:
+    """How many images were wanted, released, and kept back as copies or repeats; `unchecked` says why none
+    was checked, where none was, and `caveat` what the check could not see."""
+
+    wanted: int
+    released: int = 0
+    copies: int = 0
+    repeats: int = 0
+    unchecked: str = ""
+    caveat: str = ""
+
+    def add(self, verdict: str) -> None:
+        """Count one more seed."""
+        self.copies += verdict == COPY
+        self.repeats += verdict == REPEAT
+        self.released += verdict in (PASSED, UNCHECKED)
+
+    def sentence(self) -> str:
+        """What the gate found, in words."""
+        if self.unchecked:
+            return f"None of the {self.released:,} images was checked. {self.unchecked}"
+        kept = self.copies + self.repeats
+        return (
+            f"{self.released:,} images passed the check. {kept:,} others were kept back and replaced: "
+            f"{self.copies:,} like a training image, {self.repeats:,} like another generated one."
+            f"{f' {self.caveat}' if self.caveat else ''}"
+        )
 
 
 def readme(

@@ -19,7 +19,8 @@ from medgan.evaluation.references import ROWS
 from medgan.evaluation.report import figure, load_report, save_report, text_table
 from medgan.evaluation.scorecard import Scorecard, judge_folder, judge_model
 from medgan.evaluation.settings import Settings
-from medgan.generation.export import Origin, Part, export
+from medgan.generation.export import Origin, export
+from medgan.generation.seeds import Part
 from medgan.metrics import diversity, lpips_net
 from medgan.metrics.weights import Source
 from medgan.models.build import build_discriminator

@@ -19,8 +19,9 @@ from torchvision.datasets import ImageFolder
 
 from medgan.errors import ConfigError, DataError, Interrupted
 from medgan.generation.balance import lacking
-from medgan.generation.export import Origin, Part, Settings, export
+from medgan.generation.export import Origin, Settings, export
 from medgan.generation.gate import Gate
+from medgan.generation.seeds import Part
 from medgan.images import to_float
 from tests.generation.test_gate import blobs, gate
 
@@ -75,6 +76,16 @@ def test_a_model_that_repeats_itself_is_given_up(train: np.ndarray, tmp_path: Pa
     with pytest.raises(DataError, match="repeats itself"):
         export(new(3), [Part(range(100))], tmp_path / "out", origin=ORIGIN, gate=gate(train))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_exports_to_one_place_do_not_mix(tmp_path: Path) -> None:
+    def second(what: str, done: int, total: int) -> None:
+        with pytest.raises(DataError, match="is at work"):
+            export(new(), [Part(range(9))], tmp_path / "out", origin=ORIGIN)
+
+    export(new(), [Part(range(9))], tmp_path / "out", origin=ORIGIN, progress=second)
+    assert len(table(tmp_path / "out")) == 9
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_without_a_gate_readme_and_table_say_so(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 from medgan.cli import main
 from medgan.config import ModelConfig
 from medgan.errors import DataError, HubError, Interrupted
-from medgan.generation.export import Origin, Part, Settings, export
+from medgan.generation.export import Origin, Settings, export
+from medgan.generation.seeds import Part
 from medgan.hub import exported as exporting
 from medgan.hub import process
 from medgan.hub import push as pushing

@@ -187,7 +187,9 @@ def test_every_option_of_train_reaches_the_job(data: Path, tmp_path: Path) -> No
     known = {"dataset", "run", "set", "conditional", "resume", "init"}
     known |= {"command", "json", "estimate", "plan"}
     assert set(vars(options)) == {*PASSED, *known, "on", "hours", "partition", "slurm", "flavor", "yes"}
-    order = order_of(data, "--run", tmp_path / "r", "--set", "learning_rate=1e-4", "--stop-on=kid", "--conditional")
+    order = order_of(
+        data, "--run", tmp_path / "r", "--set", "learning_rate=1e-4", "--stop-on=kid", "--conditional"
+    )
     assert order.arguments == (
         *(str(data), f"--run={tmp_path / 'r'}"),
         *("--stop-on=kid", "--set=learning_rate=1e-4", "--conditional"),

@@ -68,7 +68,9 @@ def test_a_modulation_says_nothing_at_first_and_later_adds_what_the_latent_names
     for one in (layer, again):
         nn.init.ones_(one.strength)
     noise = (layer(x.clone(), latents) - x)[:, 0]
-    assert torch.allclose(again(x.clone(), latents) - x, layer(x.clone(), latents) - x)  # everybody builds the same
+    assert torch.allclose(
+        again(x.clone(), latents) - x, layer(x.clone(), latents) - x
+    )  # everybody builds the same
     assert (noise[0] - noise[1]).abs().max() > 0.5
     assert noise.abs().max() <= 1.001 and noise.std() == pytest.approx(0.7, abs=0.1)
     beside = torch.corrcoef(torch.stack([noise[..., 1:].flatten(), noise[..., :-1].flatten()]))[0, 1]

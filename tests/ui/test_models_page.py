@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from medgan.data.settings import Settings as DataSettings
 from medgan.errors import DataError, Interrupted
-from medgan.generation.export import Origin, Part, Settings, export
+from medgan.generation.export import Origin, Settings, export
+from medgan.generation.seeds import Part
 from medgan.hub import push as pushing
 from medgan.hub import transfer
 from medgan.runs import launch
