@@ -105,9 +105,11 @@ class ModelConfig(_Settings):
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be true or false.")
         if self.plain and (self.classes or self.frozen or any(getattr(self, name) for name in PARTS)):
+            asked = {"classes": bool(self.classes), "frozen network": bool(self.frozen)}
+            asked |= {"modulation": self.modulated, "spread of a batch": self.batch_spread}
+            unknown_there = " and no ".join(name for name, value in asked.items() if value)
             raise ConfigError(
-                "The paper's networks know no classes, no frozen network, no modulation and no spread of a "
-                "batch; use preset small."
+                f"The paper's networks know no {unknown_there}; use preset small, or small-cpu without a GPU."
             )
         if self.channels not in (1, 3):
             raise ConfigError(f"channels is {self.channels}; it must be 1 (grey) or 3 (colour).")

@@ -52,10 +52,11 @@ class StopOnSignal:
 
 
 class EndOnSignal:
-    """Turns Ctrl-C and SIGTERM inside its `with` block into `Interrupted`, so that what is half done is
-    cleared away on the way out."""
+    """Turns Ctrl-C and SIGTERM inside its `with` block into `Interrupted` with these `words`, so that what is
+    half done is cleared away on the way out."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: str = "Stopped; nothing was written.") -> None:
+        self._words = words
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -67,7 +68,7 @@ class EndOnSignal:
             signal.signal(number, handler)
 
     def _end(self, number: int, frame: Any) -> None:
-        raise Interrupted("Stopped; nothing was written.")
+        raise Interrupted(self._words)
 
 
 class Bar:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medgan.cli.models import model_folder
 from medgan.errors import DataError, MetricError
 from medgan.files import write_json
-from medgan.terminal import Bar, say
+from medgan.terminal import Bar, EndOnSignal, say
 from medgan.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from medgan.generation.seeds import Part
     from medgan.runs.info import ModelInfo
 
+STOPPED = "Stopped; the same command goes on from here."
 OFF = "The check was switched off (--no-gate)."
 
 
@@ -33,7 +34,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     if options.count is not None and options.count < 1:
         raise DataError(f"--count is {options.count}; it must be 1 or more.")
     seeds = parse_seeds(options.seeds) if options.count is None else range(options.count)
-    with watched(options.record) as record, Bar("") as bar:
+    with watched(options.record) as record, EndOnSignal(STOPPED), Bar("") as bar:
 
         def progress(what: str, done: int, total: int) -> None:
             bar.label(what)
@@ -139,11 +140,13 @@ def _counts(options: argparse.Namespace, known: Sequence[str]) -> dict[str, int]
 
 
 def _read_counts(given: Sequence[str], known: Sequence[str]) -> dict[str, int]:
+    from medgan.generation.seeds import is_number
+
     counts: dict[str, int] = {}
     for item in (item for text in given for item in _items(text, known)):
         label, equals, number = item.rpartition("=")
         label = label if label in known else label.strip()
-        if not equals or not number.strip().isdecimal():
+        if not equals or not is_number(number):
             raise DataError(
                 f"--classes {item} cannot be read; write for example melanoma=62,nevus=10. A class with a "
                 "comma in its name needs a --classes of its own."

@@ -41,7 +41,7 @@ from medgan.generation.sampling import (
     sample,
 )
 from medgan.generation.seeds import Part, digest, in_order, largest
-from medgan.generation.words import Summary, licence_text, readme
+from medgan.generation.words import LICENCE, Summary, licence_text, readme
 from medgan.images import png
 from medgan.runs.info import not_compared
 from medgan.workspace import safe_name
@@ -51,6 +51,10 @@ RECORD = "export.json"
 EXPORT = ("images", "data", METADATA, "README.md", "LICENSE", RECORD)
 """All that an export may hold."""
 PNG, PARQUET, DICOM = FORMS = ("png", "parquet", "dicom")
+OTHER_FILES = frozenset(
+    (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".parquet", ".dcm", ".png", ".jpg", ".jpeg")
+)
+"""Endings of files that `out` cannot be."""
 TRIED, FEWEST = 500, 0.05
 """After so many seeds of a class an export ends where a smaller share than this has passed."""
 AHEAD = 4
@@ -132,6 +136,12 @@ def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Set
     check_truncation(settings.truncation)
     if settings.form not in FORMS:
         raise DataError(f"There is no form {settings.form!r}; valid are: {', '.join(FORMS)}.")
+    if settings.licence and not LICENCE.fullmatch(settings.licence):
+        raise DataError(
+            f"{settings.licence!r} is no name of a licence; write for example cc-by-4.0, mit or other."
+        )
+    if out.suffix.lower() in OTHER_FILES:
+        raise DataError(f"{out.name} cannot be written; name a folder, or a file that ends in .zip.")
     if out.is_file():
         raise DataError(f"{out} exists already; choose another name.")
     if out.is_dir() and any(out.iterdir()):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from medgan.errors import ConfigError
 from medgan.generation.export import only_class
 from medgan.generation.sampling import OfClass, class_names, sample
 from medgan.runs.checkpoint import load_generator
@@ -53,13 +55,21 @@ class Generator:
         """The images of `seeds`, uint8 `(N, H, W, C)`, C 1 or 3: the same ones as on the command line and in
         the dashboard. Without a `label` each seed draws its class. `truncation` in (0, 1] as for
         `medgan.generation.sampling.inputs_of`. ConfigError for a class that the model cannot make, for no
-        seeds, and for seeds or a truncation out of range."""
-        network = self.network
+        seeds, for what is no whole number, and for seeds or a truncation out of range."""
+        network, named = self.network, _whole(seeds)
         if label and (self.classes or label != only_class(self.about)):
             network = OfClass(network, label)
-        return sample(network, list(seeds), truncation)
+        return sample(network, named, truncation)
 
     def __repr__(self) -> str:
         config: Any = getattr(self.network, "classes", ())
         classes = f", classes {', '.join(name for name, _ in config)}" if config else ""
         return f"<medgan.Generator {self.name}{classes}>"
+
+
+def _whole(seeds: Iterable[int]) -> list[int]:
+    """ConfigError where they are not whole numbers, or a single one."""
+    try:
+        return [operator.index(seed) for seed in seeds]
+    except TypeError:
+        raise ConfigError(f"seeds is {seeds!r}; give whole numbers, such as [7] or range(16).") from None

@@ -16,13 +16,18 @@ JOURNAL = "journal.jsonl"
 LOCK = ".lock"
 
 
+def partial_of(out: Path) -> Path:
+    """The folder in which the export to `out` grows."""
+    return out.absolute().with_name(f".{out.name}.partial")
+
+
 class Journal:
     """One line for each seed whose image is on the disk, or was kept back; before them what the export is
     known by (`identity`), so that nothing else goes on with it. DataError if something else was begun, or if
     somebody is at work here."""
 
     def __init__(self, out: Path, identity: dict[str, Any]) -> None:
-        self.folder = out.absolute().with_name(f".{out.name}.partial")
+        self.folder = partial_of(out)
         self.path = self.folder / JOURNAL
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / LOCK)

@@ -25,13 +25,18 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise DataError(f"--seeds {text} cannot be read; write for example 0-63 or 3,17,100-199.")
+        if not (is_number(first) and (is_number(last) or not dash)):
+            raise DataError(f"--seeds {text[:60]} cannot be read; write for example 0-63 or 3,17,100-199.")
         start, stop = int(first), int(last or first)
         if stop < start or stop - start >= 10_000_000:
             raise DataError(f"--seeds {part.strip()}: the range must rise and hold at most 10 million seeds.")
         seeds += range(start, stop + 1)
     return list(dict.fromkeys(seeds))
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a whole number, and none that Python refuses to read for its length."""
+    return text.strip().isdecimal() and len(text) < 20
 
 
 def largest(seeds: Sequence[int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ KNOWN = {
     "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
 }
 """Where the text of a licence stands, by the name that the Hub has for it."""
+LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,50}")
+"""A name of a licence, as SPDX and the Hub write it."""
 NOBODY_CHOSE = "Nobody has chosen a licence for these images: ask whoever made them before you pass them on."
 
 

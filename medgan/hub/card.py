@@ -79,7 +79,8 @@ def card(
     about, model = info.about, info.model
     dataset = about.get("dataset", {})
     name = repo.partition("/")[2] or about.get("name", "model")
-    classes = ", ".join(f"{label} {count['train']}" for label, count in dataset.get("classes", {}).items())
+    counts = dataset.get("classes", {})
+    classes = ", ".join(f"{label} {count.get('train', '?')}" for label, count in counts.items())
     what = ("class-conditional" if model.classes else "unconditional", _kind(model))
     return f"""---
 library_name: medgan

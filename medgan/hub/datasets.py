@@ -136,7 +136,7 @@ def _hub_job(spec: str, count: int | None, seed: int, limits: Limits) -> _Job:
         return f"{repo} of {target.host} at commit {fetched['revision'][:12]}; {'; '.join(about)}."
 
     request = {"count": count, "seed": seed, "limits": asdict(limits)}
-    key, drawn = repo.replace("/", "--"), _drawn(count, seed)
+    key, drawn = repo.replace("/", "--"), _drawn(count, seed, limits)
     return _Job("medgan.hub.fetch_dataset", target, key, drawn, repo.split("/")[1], request, note)
 
 
@@ -159,8 +159,11 @@ def _medmnist_job(source: medmnist.MedMnist, size: int, count: int | None, seed:
     return _Job("medgan.hub.fetch_medmnist", target, key, _drawn(count, seed), source.name, request, note)
 
 
-def _drawn(count: int | None, seed: int) -> str:
-    return "all" if count is None else f"{count}-seed{seed}"
+def _drawn(count: int | None, seed: int, limits: Limits = LIMITS) -> str:
+    """Which images; with other limits they may be others."""
+    usual = asdict(LIMITS)
+    changed = [f"-{name}{value}" for name, value in asdict(limits).items() if value != usual[name]]
+    return "".join(["all" if count is None else f"{count}-seed{seed}", *changed])
 
 
 def _how_many(fetched: dict[str, Any], seed: int) -> str:

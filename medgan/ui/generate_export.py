@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import streamlit as st
 
 from medgan.data.dataset import Dataset
@@ -28,6 +31,17 @@ CHECK_HELP = (
 )
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which images, as options of the command line and in words for the name of the export."""
+
+    options: Sequence[str] = ()
+    words: str = ""
+
+
+NOTHING = Wanted()
+
+
 def new_export(chosen: Chosen) -> None:
     """Everything up to Start."""
     entry = chosen.entry
@@ -49,13 +63,24 @@ def new_export(chosen: Chosen) -> None:
             help="It goes into LICENSE and README. What the training images allow may reach further.",
         )
     checked = _check(chosen)
-    options = [*wanted, f"--truncation={chosen.truncation}", f"--form={form}", f"--licence={licence or ''}"]
+    options = [
+        *wanted.options,
+        f"--truncation={chosen.truncation}",
+        f"--form={form}",
+        f"--licence={licence or ''}",
+    ]
     if st.button(
-        "Make the ZIP", type="primary", icon=":material/folder_zip:", key="make_zip", disabled=not wanted
+        "Make the ZIP",
+        type="primary",
+        icon=":material/folder_zip:",
+        key="make_zip",
+        disabled=not wanted.options,
     ):
         with plain_errors():
             record = jobs().export(
-                entry.spec, name=entry.name, options=[*options, *([] if checked else ["--no-gate"])]
+                entry.spec,
+                name=f"{entry.name}-{wanted.words}",
+                options=[*options, *([] if checked else ["--no-gate"])],
             )
             st.session_state["export"] = record.name
             st.rerun()
@@ -76,7 +101,7 @@ def exports() -> None:
     deletion("export", record.folder)
 
 
-def _range(chosen: Chosen) -> list[str]:
+def _range(chosen: Chosen) -> Wanted:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # Without limits of their own: what a field refuses it keeps to itself, and its earlier number counts.
         first = st.number_input(
@@ -85,9 +110,10 @@ def _range(chosen: Chosen) -> list[str]:
         many = st.number_input("How many", value=64, key="how_many", width=160)
     if not (0 <= first <= LAST_FIRST and 1 <= many <= MOST):
         st.error(f"Seeds begin at 0 to {LAST_FIRST:,}, and one export makes 1 to {MOST:,} images.")
-        return []
+        return NOTHING
     seeds = f"--seeds={int(first)}-{int(first) + int(many) - 1}"
-    return [seeds, *([f"--class={chosen.label}"] if chosen.label else [])]
+    one = [f"--class={chosen.label}"] if chosen.label else []
+    return Wanted([seeds, *one], f"{int(many)}-{chosen.label or 'images'}")
 
 
 def _set_to_fill(chosen: Chosen) -> Dataset | None:
@@ -100,12 +126,12 @@ def _set_to_fill(chosen: Chosen) -> Dataset | None:
     return open_dataset(st.selectbox("Classes of", names, first, key=key, width=360))
 
 
-def _fill(chosen: Chosen) -> list[str]:
+def _fill(chosen: Chosen) -> Wanted:
     """How many of each class, as the data set's counts propose."""
     entry, data = chosen.entry, _set_to_fill(chosen)
     if data is None:
         st.caption("There is no data set whose classes could be filled up; make one on the Data page.")
-        return []
+        return NOTHING
     makes, proposed = _classes(entry), lacking(data.info["classes"])
     wanted = {}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -122,12 +148,13 @@ def _fill(chosen: Chosen) -> list[str]:
         st.caption(f":orange[:material/warning:] This model does not make {', '.join(missing)}.")
     if not all(0 <= number <= MOST for number in wanted.values()):
         st.error(f"One export makes 0 to {MOST:,} images of a class.")
-        return []
+        return NOTHING
     if not any(wanted.values()):
         st.caption("Nothing is lacking: say how many images of a class you want.")
-        return []
+        return NOTHING
     # An option for each class: a name may have commas.
-    return [f"--classes={label}={int(number)}" for label, number in wanted.items() if number]
+    options = [f"--classes={label}={int(number)}" for label, number in wanted.items() if number]
+    return Wanted(options, "-".join(f"{int(number)}-{label}" for label, number in wanted.items() if number))
 
 
 def _has(data: Dataset, label: str) -> str:
@@ -177,6 +204,8 @@ def _ended(record: Run) -> None:
         st.info("Cancelled. What is done is kept.", icon=":material/info:")
     else:
         st.error(sentence(status.message), icon=":material/error:")
+    if jobs().begins_anew(record):
+        st.caption("The model has learned more since; Go on makes all images with what it is now.")
     if st.button("Go on", icon=":material/play_arrow:", key="export_on"):
         with plain_errors():
             jobs().export_on(record)

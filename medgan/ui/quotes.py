@@ -26,6 +26,8 @@ PATIENCE = 40.0
 """Seconds for the Hub to say all of it."""
 FRESH = 900.0
 """Seconds for which an answer holds; prices change."""
+KEPT = 20
+"""Earlier answers that are kept beside a new one."""
 SILENT = f"Hugging Face did not answer within {PATIENCE:.0f} seconds. Try again in a few minutes."
 UNREADABLE = "Hugging Face gave no answer that can be read; check the network, and HF_ENDPOINT if it is set."
 _SALT = secrets.token_bytes(16)
@@ -79,6 +81,8 @@ class Quotes:
         key = hashlib.blake2b(repr((tuple(options), token)).encode(), key=_SALT).digest()
         known = self._known.get(key)
         if known is None or (known.finished and time.monotonic() - known.asked > FRESH):
+            for old in list(self._known)[:-KEPT]:
+                del self._known[old]
             known = self._known[key] = Quote()
             command = [sys.executable, "-m", "medgan", "train", *options, "--plan", "--json"]
             work = (command, environment(workspace(), token, login=not hosted()))

@@ -21,7 +21,7 @@ from medgan.errors import ConfigError, DataError, Interrupted
 from medgan.generation.balance import lacking
 from medgan.generation.export import Origin, Settings, export
 from medgan.generation.gate import Gate
-from medgan.generation.seeds import Part
+from medgan.generation.seeds import Part, parse_seeds
 from medgan.images import to_float
 from tests.generation.test_gate import blobs, gate
 
@@ -315,3 +315,21 @@ def test_a_truncation_that_is_none_leaves_nothing_in_the_way(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="truncation"):
         export(new(), [Part(range(2))], tmp_path / "out", origin=ORIGIN, settings=Settings(truncation=7.0))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["images.tar.gz", "images.PNG", "images.parquet"])
+def test_a_file_of_another_kind_is_not_made_a_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a file that ends in \.zip"):
+        export(new(), [Part([1])], tmp_path / name, origin=ORIGIN)
+
+
+def test_what_is_no_name_of_a_licence_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'all mine' is no name of a licence"):
+        export(new(), [Part([1])], tmp_path / "out", origin=ORIGIN, settings=Settings(licence="all mine"))
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, f"0-{'9' * 5000}", "a", "3-", "-3"])
+def test_seeds_that_cannot_be_read_are_told_shortly(text: str) -> None:
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        parse_seeds(text)
+    assert len(str(caught.value)) < 200

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from medgan.data.limits import LIMITS
 from medgan.errors import HubError, Interrupted
 from medgan.hub import datasets
 from medgan.hub.datasets import fetch_source, is_remote
@@ -154,3 +155,10 @@ def test_a_malformed_name_is_refused_before_any_request(hub: FakeHub, space: Wor
 def test_a_count_that_cannot_be_is_refused(space: Workspace, count: int) -> None:
     with pytest.raises(HubError, match=r"ask for 1 to 20,000 \(--limit-files\)"):
         fetch_source(SPEC, space, count=count)
+
+
+def test_other_limits_may_mean_other_images(hub: FakeHub, repo: Repo, space: Workspace) -> None:
+    first = fetch_source(SPEC, space)
+    more = fetch_source(SPEC, space, limits=replace(LIMITS, file_mb=300))
+    assert more.folder != first.folder
+    assert fetch_source(SPEC, space).folder == first.folder

@@ -51,6 +51,12 @@ def test_another_revision_than_the_one_that_is_here_is_pulled(
     assert capsys.readouterr().err.count("2e" * 20) == 2
 
 
+@pytest.mark.parametrize("seeds", [7, "7", [1.5], [None]])
+def test_seeds_that_are_no_whole_numbers_are_refused(seeds: object, hub: FakeHub, space: Workspace) -> None:
+    with pytest.raises(ConfigError, match=r"give whole numbers, such as \[7\]"):
+        medgan.load(f"hub:{NAME}").sample(seeds=seeds)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["hub:ada", "hub:a/b/c@main", "hub:@main"])
 def test_what_names_no_repository_is_said_so(name: str) -> None:
     with pytest.raises(CheckpointError, match="write hub:owner/name"):

@@ -18,12 +18,15 @@ from streamlit.testing.v1 import AppTest
 
 from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset
+from medgan.generation.journal import partial_of
 from medgan.generation.sampling import labels_of
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
-from medgan.runs.info import ModelInfo
+from medgan.runs.info import ModelInfo, read_info
 from medgan.runs.record import FINISHED, Run, Status
+from medgan.ui.jobs import Jobs
 from medgan.ui.routes import ROUTES
+from medgan.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = {"metadata.csv", "README.md", "LICENSE", "export.json"}
@@ -120,6 +123,24 @@ def test_the_zip_button_starts_an_export_that_can_be_fetched(workspace: Path, mo
     assert found.status_code == 200 and found.content[:2] == b"PK"
     for wrong in ("nothing", "..%2f..%2fsecret", ".hidden"):
         assert TestClient(Starlette(routes=ROUTES)).get(f"/exports/{wrong}.zip").status_code == 404
+
+
+def test_an_export_whose_model_learned_more_begins_anew(workspace: Path, model: Path) -> None:
+    jobs = Jobs(Workspace(workspace))
+    record = jobs.export("hub:someone/tiny", name="tiny", options=["--seeds=0-2", "--no-gate"])
+    made(workspace).close()
+    (record.folder / f"{record.name}.zip").unlink()
+    left = partial_of(record.folder / f"{record.name}.zip")
+    left.mkdir()
+    assert not jobs.begins_anew(record)
+    config, info = read_info(model).model, read_info(model)
+    save_model(model, build_generator(config, seed=9).eval(), info)
+    assert jobs.begins_anew(record)
+    app = open_page("generate")
+    assert any("learned more since" in c.value for c in app.caption)
+    jobs.export_on(record)
+    made(workspace).close()
+    assert not jobs.begins_anew(record) and not left.exists()
 
 
 @pytest.fixture
