@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,13 @@ from medgan.generation.gate import PASSED, UNCHECKED, Gate, Judgement
 from medgan.generation.journal import JOURNAL, LOCK, Journal
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import (
-    BATCH,
     MAX_SEED,
     OfClass,
     check_truncation,
     class_names,
     classes_of,
     sample,
+    sample_ahead,
 )
 from medgan.generation.seeds import Part, digest, in_order, largest
 from medgan.generation.words import LICENCE, Summary, licence_text, readme
@@ -216,14 +216,14 @@ class _Work:
         passed = [entry["seed"] for entry in before if entry["gate"] in (PASSED, UNCHECKED)]
         left, tried, done = len(part.seeds) - len(passed), len(before), {entry["seed"] for entry in before}
         seeds = (seed for seed in in_order(part.seeds) if seed not in done)
-        with ThreadPoolExecutor(2) as pool:
+        made = sample_ahead(generator, seeds, self.settings.truncation, lambda: left)
+        with ThreadPoolExecutor(2) as pool, closing(made):
             writing: deque[tuple[list[Future[None]], list[dict[str, Any]]]] = deque()
             while left and not _hopeless(len(part.seeds) - left, tried):
-                batch = list(islice(seeds, BATCH))
-                if not batch:
+                if (batch := next(made, None)) is None:
                     raise DataError("There are no more seeds to try.")
                 entries, files = [], []
-                for seed, image, label, judgement in self._judged(generator, batch, part.label, left):
+                for seed, image, label, judgement in self._judged(generator, *batch, part.label, left):
                     entries.append(_entry(number, seed, label, judgement))
                     self.summary.add(judgement.verdict)
                     if judgement.verdict in (PASSED, UNCHECKED):
@@ -264,9 +264,8 @@ class _Work:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _judged(
-        self, generator: nn.Module, batch: Sequence[int], label: str, left: int
+        self, generator: nn.Module, batch: Sequence[int], images: np.ndarray, label: str, left: int
     ) -> Iterator[tuple[int, np.ndarray, str, Judgement]]:
-        images = sample(generator, batch, self.settings.truncation)
         labels = [label or own for own in classes_of(generator, batch)]
         unchecked = [Judgement(UNCHECKED, float("nan"), -1)] * min(left, len(batch))
         found = self.gate.judge(images, left) if self.gate else unchecked

@@ -8,7 +8,10 @@ another size).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,6 +22,8 @@ from medgan.images import to_uint8
 
 BATCH = 8
 """Seeds computed together; the last batch is filled up, so that its shape is the same."""
+SIDE_BY_SIDE = 4
+"""Batches made at the same time, at most: each takes memory of its own."""
 MAX_SEED = 2**31 - 1
 _LABEL = 7
 """Keeps the draw of a seed's class apart from other draws by the same seed."""
@@ -109,6 +114,31 @@ def sample_batches(
         chunk = list(seeds[start : start + BATCH])
         filled = chunk + [chunk[-1]] * (BATCH - len(chunk))
         yield to_uint8(generator(*inputs_of(generator, filled, truncation)))[: len(chunk)]
+
+
+def sample_ahead(
+    generator: nn.Module, seeds: Iterator[int], truncation: float, left: Callable[[], int]
+) -> Generator[tuple[list[int], np.ndarray]]:
+    """As `sample` (on a CPU), `BATCH` seeds at a time with their images, as long as images are `left` to be
+    made: several batches side by side, each on its share of the cores, which is faster than one on all of
+    them, and while the caller works on those before."""
+    threads = torch.get_num_threads()
+    workers = min(SIDE_BY_SIDE, threads)
+    flying: deque[tuple[list[int], Future[np.ndarray]]] = deque()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+    try:
+        while True:
+            while len(flying) <= workers and len(flying) * BATCH < left():
+                if not (batch := list(islice(seeds, BATCH))):
+                    break
+                flying.append((batch, pool.submit(sample, generator, batch, truncation)))
+            if not flying:
+                return
+            batch, images = flying.popleft()
+            yield batch, images.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # the workers' is that of any new thread
 
 
 @torch.no_grad()

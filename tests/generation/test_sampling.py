@@ -16,6 +16,7 @@ from medgan.generation.sampling import (
     MAX_SEED,
     latents_of,
     sample,
+    sample_ahead,
     sample_batches,
     with_standing_statistics,
 )
@@ -92,6 +93,23 @@ def test_batches_come_as_they_are_asked_for_and_together_are_the_sample() -> Non
     rest = list(stream)
     assert asked == [BATCH] * 3  # the last one is filled up, so that rounding is the same
     assert [len(part) for part in (first, *rest)] == [BATCH, BATCH, 3]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_images_made_ahead_are_those_of_the_sample_and_no_more_than_wanted(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        model, left, seen = ready(), 30, list[int]()
+        made = sample_ahead(model, iter(range(1000)), 1.0, lambda: left)
+        for batch, images in made:
+            assert np.array_equal(images, sample(model, batch))
+            seen += batch
+            left -= 7  # of each batch one is kept back
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert seen == list(range(5 * BATCH))
 
 
 def test_standing_statistics_are_deterministic() -> None:
