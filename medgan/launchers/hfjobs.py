@@ -5,10 +5,8 @@ Data set, code and run folder travel through one private data set of the account
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import socket
 import tempfile
 import time
@@ -16,18 +14,17 @@ import unicodedata
 import uuid
 import zipfile
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from medgan.errors import HubError, RunError
-from medgan.files import write_bytes, write_folder, write_json
+from medgan.files import write_json
 from medgan.hub.jobs import Hardware, JobsHub, NoJob
 from medgan.launchers.away import AWAY, CODE, DATA, INIT, NOTE, ORDER, RUN, WISHES, run_files
+from medgan.launchers.mirror import place
 from medgan.launchers.order import ENDED, PENDING, RUNNING, JobState, Launcher, Order
 from medgan.runs import requests
 from medgan.runs.info import has_discriminator, read_info
 from medgan.runs.launch import ROOT
-from medgan.runs.record import Run, discard
 from medgan.runs.status import read_status
 
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
@@ -60,6 +57,7 @@ class HfJobs(Launcher):
         self._last = (time.monotonic(), JobState(PENDING))
         self._known = False
         self._fetched: dict[str, str] = {}
+        self._words = ""
 
     @property
     def hub(self) -> JobsHub:
@@ -186,59 +184,22 @@ class HfJobs(Launcher):
             ours = {path: name for path, name in ours.items() if path == f"{RUN}/log.txt"}
         if ours:
             place(mirror / RUN, [path.removeprefix(f"{RUN}/") for path in ours], order, self._last[1])
+            self._note_words(order)
 
     def _say_why(self, order: Order, job: str) -> None:
         """The last words of a job that ended before the training could say anything."""
         if (order.run / "config.json").is_file():
             return
-        with suppress(HubError), (order.run / "log.txt").open("a", encoding="utf-8") as log:
-            log.writelines(f"{line}\n" for line in self.hub.log(*_parts(job), LINES))
+        with suppress(HubError):
+            self._words = "".join(f"{line}\n" for line in self.hub.log(*_parts(job), LINES))
+        self._note_words(order)
 
-
-def place(mirror: Path, files: list[str], order: Order, state: JobState) -> None:
-    """Put the run's files from the mirror to where everybody looks for them: checkpoints as whole folders,
-    the status last; `config.json` names the data set of this machine."""
-    run = Run(order.run)
-    _place_checkpoints(mirror / "checkpoints", run.folder / "checkpoints", files)
-    for name in files:
-        if not name.startswith("checkpoints/") and name not in ("config.json", "status.json"):
-            data = (mirror / name).read_bytes()
-            if not (run.folder / name).is_file() or (run.folder / name).read_bytes() != data:
-                write_bytes(run.folder / name, data)
-    if "config.json" in files:
-        _place_config(mirror / "config.json", run, order.dataset)
-    if "status.json" in files:
-        status = json.loads((mirror / "status.json").read_text("utf-8"))
-        if state.stage == RUNNING:
-            status["heartbeat"] = time.time()  # the Hub says that it lives; what it wrote is a minute old
-        write_json(run.folder / "status.json", status)
-
-
-def _place_config(there: Path, run: Run, dataset: Path) -> None:
-    config = json.loads(there.read_text("utf-8"))
-    config["dataset"] = {**config.get("dataset", {}), "path": str(dataset)}
-    if not run.exists() or run.config() != config:
-        write_json(run.folder / "config.json", config)
-
-
-def _place_checkpoints(mirror: Path, folder: Path, files: list[str]) -> None:
-    """As there: new ones come at once, what was pruned goes."""
-    inside: dict[str, list[str]] = {}
-    for name in files:
-        parts = name.split("/")
-        if parts[0] == "checkpoints" and len(parts) == 3:
-            inside.setdefault(parts[1], []).append(parts[2])
-    for step, names in inside.items():
-        if not (folder / step).is_dir():
-            write_folder(folder / step, partial(_copy, mirror / step, names))
-    for old in folder.glob("step-*"):
-        if old.name not in inside:
-            discard(old)
-
-
-def _copy(mirror: Path, names: list[str], to: Path) -> None:
-    for name in names:
-        shutil.copyfile(mirror / name, to / name)
+    def _note_words(self, order: Order) -> None:
+        """At the end of the run's log, which the job may have written too."""
+        log = order.run / "log.txt"
+        before = log.read_text("utf-8", "replace") if log.is_file() else ""
+        if not before.endswith(self._words):
+            log.write_text(before + self._words, "utf-8")
 
 
 def _packed(order: Order, folder: Path) -> list[Path]:

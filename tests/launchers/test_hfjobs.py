@@ -152,6 +152,20 @@ def test_a_job_that_fails_to_begin_says_why(hub: Jobs, data: Path, tmp_path: Pat
     assert "ngf" in status.message
 
 
+def test_the_last_words_of_a_job_stay_beside_those_of_the_training(
+    hub: Jobs, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(data, "--run", tmp_path / "run", *HOW, "--set", "ngf=-1")
+    launcher = HfJobs()
+    monkeypatch.setattr(hub, "log", lambda: ["Killed: out of memory"])
+    hub.go.set()
+    job = begin(launcher, order)
+    Follower(launcher, order, job, ask=0.3).follow()
+    launcher.sync(order, job)
+    lines = (tmp_path / "run" / "log.txt").read_text().splitlines()
+    assert len(lines) == 2 and "ngf" in lines[0] and lines[1] == "Killed: out of memory"
+
+
 def test_a_refusal_says_what_to_do(hub: Jobs, data: Path, tmp_path: Path) -> None:
     order = order_of(data, "--run", tmp_path / "run", *HOW)
     for status, words in ((402, "no credit for jobs"), (403, "job.write"), (500, "trouble of its own")):
