@@ -53,7 +53,7 @@ class StopOnSignal:
 
 class EndOnSignal:
     """Turns Ctrl-C and SIGTERM inside its `with` block into `Interrupted` with these `words`, so that what is
-    half done is cleared away on the way out."""
+    half done is put in order on the way out."""
 
     def __init__(self, words: str = "Stopped; nothing was written.") -> None:
         self._words = words

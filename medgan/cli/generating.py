@@ -25,6 +25,7 @@ OFF = "The check was switched off (--no-gate)."
 def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Generate images by seed into a folder or ZIP."""
     from medgan.generation.export import Origin, Settings, export
+    from medgan.generation.licence import check_licence
     from medgan.generation.seeds import parse_seeds
     from medgan.runs.checkpoint import load_generator
     from medgan.runs.info import model_sha256
@@ -33,6 +34,8 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     # Before a model is opened.
     if options.count is not None and options.count < 1:
         raise DataError(f"--count is {options.count}; it must be 1 or more.")
+    if options.licence:
+        check_licence(options.licence)
     seeds = parse_seeds(options.seeds) if options.count is None else range(options.count)
     with watched(options.record) as record, EndOnSignal(STOPPED), Bar("") as bar:
 
@@ -57,6 +60,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
             settings=settings,
             gate=gate,
             progress=progress,
+            anew=bool(options.record),  # whoever gives a record of its own has nothing else there
         )
         if options.record:
             write_json(options.record / "summary.json", {"sentence": summary.sentence()})
@@ -148,8 +152,8 @@ def _read_counts(given: Sequence[str], known: Sequence[str]) -> dict[str, int]:
         label = label if label in known else label.strip()
         if not equals or not is_number(number):
             raise DataError(
-                f"--classes {item} cannot be read; write for example melanoma=62,nevus=10. A class with a "
-                "comma in its name needs a --classes of its own."
+                f"--classes {item[:60]} cannot be read; write for example melanoma=62,nevus=10. A class with "
+                "a comma in its name needs a --classes of its own."
             )
         if label in counts:
             raise DataError(f"--classes names {label} twice; say once how many images of it you want.")

@@ -29,7 +29,8 @@ from medgan.errors import DataError
 from medgan.files import beside, into_place, write_json
 from medgan.generation.dicom import Source, dicom
 from medgan.generation.gate import PASSED, UNCHECKED, Gate, Judgement
-from medgan.generation.journal import JOURNAL, LOCK, Journal
+from medgan.generation.journal import JOURNAL, Journal
+from medgan.generation.licence import check_licence, licence_text
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import (
     MAX_SEED,
@@ -41,7 +42,7 @@ from medgan.generation.sampling import (
     sample_ahead,
 )
 from medgan.generation.seeds import Part, digest, in_order, largest
-from medgan.generation.words import LICENCE, Summary, licence_text, readme
+from medgan.generation.words import Summary, readme
 from medgan.images import png
 from medgan.runs.info import not_compared
 from medgan.workspace import safe_name
@@ -91,25 +92,27 @@ def export(
     settings: Settings | None = None,
     gate: Gate | None = None,
     progress: Progress = lambda what, done, total: None,
+    anew: bool = False,
 ) -> Summary:
     """Write the images of `parts` to `out` (a new folder, or a file that ends in `.zip`).
 
-    The same arguments give the same bytes, interrupted or not. DataError if there are no seeds, if there is
-    something at `out` already, if an export to it was begun with other arguments, or if hardly any image
-    passes the gate.
+    The same arguments give the same bytes, interrupted or not. DataError if there are no seeds, for a form or
+    a licence that is none, if `out` is taken or names a file of another kind, if an export to it is at work
+    or was begun with other arguments (with `anew` that is thrown away), or if hardly any image passes the
+    gate; ConfigError for an impossible truncation.
     """
     settings = settings or Settings()
     _check(generator, parts, out, settings)
-    journal = Journal(out, _identity(parts, origin, settings, gate))
-    summary = Summary(
-        sum(len(part.seeds) for part in parts),
-        unchecked="" if gate else settings.unchecked,
-        caveat=not_compared(origin.about) if gate else "",
-    )
-    for entry in journal.tried:
-        summary.add(entry["gate"])
-    work = _Work(origin, settings, gate, journal, summary, progress)
+    journal = Journal(out, _identity(parts, origin, settings, gate), anew=anew)
     try:
+        summary = Summary(
+            sum(len(part.seeds) for part in parts),
+            unchecked="" if gate else settings.unchecked,
+            caveat=not_compared(origin.about) if gate else "",
+        )
+        for entry in journal.tried:
+            summary.add(entry["gate"])
+        work = _Work(origin, settings, gate, journal, summary, progress)
         with closing(journal):
             generators = [_of(generator, part.label) for part in parts]
             work.recall(generators)
@@ -136,16 +139,10 @@ def _check(generator: nn.Module, parts: Sequence[Part], out: Path, settings: Set
     check_truncation(settings.truncation)
     if settings.form not in FORMS:
         raise DataError(f"There is no form {settings.form!r}; valid are: {', '.join(FORMS)}.")
-    if settings.licence and not LICENCE.fullmatch(settings.licence):
-        raise DataError(
-            f"{settings.licence!r} is no name of a licence; write for example cc-by-4.0, mit or other."
-        )
+    if settings.licence:
+        check_licence(settings.licence)
     if out.suffix.lower() in OTHER_FILES:
         raise DataError(f"{out.name} cannot be written; name a folder, or a file that ends in .zip.")
-    if out.is_file():
-        raise DataError(f"{out} exists already; choose another name.")
-    if out.is_dir() and any(out.iterdir()):
-        raise DataError(f"{out} exists and is not empty; choose another folder.")
     labels = {part.label for part in parts}
     labels = labels - {""} | (set(class_names(generator)) if "" in labels else set())
     folders: dict[str, str] = {}
@@ -241,26 +238,27 @@ class _Work:
             self._give_up(len(part.seeds) - left, tried, part.label)
 
     def finish(self, out: Path) -> None:
-        """Table, README and licence, and all of it in its place."""
-        folder = self.journal.folder
+        """Table, README and licence, and all of it in its place. Until it is there the journal holds, and an
+        interruption costs no image."""
+        folder, packed = self.journal.folder, beside(out.absolute())
         self._describe(folder)
-        if self.settings.form == PARQUET:
-            self.journal.path.unlink()  # the images go: after an interruption they are made again
+        parquet = self.settings.form == PARQUET
+        if parquet:
             to_parquet(folder, lambda done, total: self.progress("Parquet", done, total))
         if out.suffix.lower() != ".zip":
-            self.journal.path.unlink(missing_ok=True)
-            self.journal.leave()
+            if parquet:  # all of it stands in data/; without its images the journal would be wrong
+                self.journal.path.unlink()
+                shutil.rmtree(folder / "images")
+                (folder / METADATA).unlink()
             into_place(folder, out)
+            (out / JOURNAL).unlink(missing_ok=True)
             return
-        packed = beside(out.absolute())
+        without = (JOURNAL, "images", METADATA) if parquet else (JOURNAL,)
         try:
-            zipped(
-                folder, packed, lambda done, total: self.progress("ZIP", done, total), without=(JOURNAL, LOCK)
-            )
+            zipped(folder, packed, lambda done, total: self.progress("ZIP", done, total), without=without)
             into_place(packed, out)  # on the disk before its images are deleted
         finally:
             packed.unlink(missing_ok=True)
-        self.journal.leave()
         shutil.rmtree(folder, ignore_errors=True)
 
     def _judged(
@@ -282,7 +280,6 @@ class _Work:
 
     def _give_up(self, passed: int, tried: int, label: str) -> None:
         self.journal.close()
-        self.journal.leave()
         shutil.rmtree(self.journal.folder, ignore_errors=True)
         what = f" of class {label}" if label else ""
         raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,7 +14,6 @@ from filelock import FileLock, Timeout
 from medgan.errors import DataError
 
 JOURNAL = "journal.jsonl"
-LOCK = ".lock"
 
 
 def partial_of(out: Path) -> Path:
@@ -23,14 +23,15 @@ def partial_of(out: Path) -> Path:
 
 class Journal:
     """One line for each seed whose image is on the disk, or was kept back; before them what the export is
-    known by (`identity`), so that nothing else goes on with it. DataError if something else was begun, or if
-    somebody is at work here."""
+    known by (`identity`), so that nothing else goes on with it. DataError if `out` is there, if somebody is
+    at work here, or if something else was begun, unless that may be thrown away to begin `anew`."""
 
-    def __init__(self, out: Path, identity: dict[str, Any]) -> None:
+    def __init__(self, out: Path, identity: dict[str, Any], *, anew: bool = False) -> None:
         self.folder = partial_of(out)
         self.path = self.folder / JOURNAL
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / LOCK)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, which takes the place of `out` while the lock is held.
+        self._lock = FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -38,8 +39,10 @@ class Journal:
                 f"Another export to {out} is at work; wait for its end, or choose another name."
             ) from None
         try:
-            self.tried = self._read(identity)
-        except DataError:
+            _refuse_taken(out)
+            self.folder.mkdir(exist_ok=True)
+            self.tried = self._read(identity, anew)
+        except BaseException:
             self.leave()
             raise
         lines = [json.dumps(line) + "\n" for line in (identity, *self.tried)]
@@ -58,16 +61,20 @@ class Journal:
 
     def leave(self) -> None:
         """Somebody else may be at work here."""
-        self._lock.release()
-        (self.folder / LOCK).unlink(missing_ok=True)
+        if self._lock.is_locked:
+            with suppress(OSError):  # on Windows it goes with the lock
+                Path(self._lock.lock_file).unlink()
+            self._lock.release()
 
-    def _read(self, identity: dict[str, Any]) -> list[dict[str, Any]]:
+    def _read(self, identity: dict[str, Any], anew: bool) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
-        for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else ():
+        for line in self.path.read_text("utf-8", "replace").splitlines() if self.path.is_file() else ():
             try:
                 lines.append(json.loads(line))
             except ValueError:
                 break  # torn by the interruption
+        if lines and lines[0] != identity and anew:
+            lines = []
         if lines and lines[0] != identity:
             raise DataError(
                 f"An export to this place was begun with other settings and not finished; remove "
@@ -81,5 +88,12 @@ class Journal:
         for entry in self.folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name != LOCK:
+            else:
                 entry.unlink()
+
+
+def _refuse_taken(out: Path) -> None:
+    if out.is_file():
+        raise DataError(f"{out} exists already; choose another name.")
+    if out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out} exists and is not empty; choose another folder.")

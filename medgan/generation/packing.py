@@ -23,7 +23,7 @@ def zipped(folder: Path, out: Path, advance: Advance, *, without: Collection[str
     """All files of `folder` as a ZIP but those named `without`, each read as it is written. PNG and Parquet
     are compressed already."""
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    names = sorted(name for name in files if name not in without)
+    names = sorted(name for name in files if name.split("/")[0] not in without)
     with zipfile.ZipFile(out, "w") as archive:
         for done, name in enumerate(names, 1):
             info = zipfile.ZipInfo(name, _DATE)
@@ -35,7 +35,7 @@ def zipped(folder: Path, out: Path, advance: Advance, *, without: Collection[str
 
 def to_parquet(folder: Path, advance: Advance) -> None:
     """Turn the PNG files of an export into `data/train-00000-of-00003.parquet` and so on: columns `image`
-    (bytes and path) and those of `metadata.csv`, described as `datasets` wants it. The PNG files go."""
+    (bytes and path) and those of `metadata.csv`, described as `datasets` wants it. The PNG files stay."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -52,8 +52,6 @@ def to_parquet(folder: Path, advance: Advance) -> None:
         columns = [_cells(name, rows, folder, labels) for name in schema.names]
         pq.write_table(pa.table(columns, schema=schema), path)
         advance(min(total, (k + 1) * SHARD), total)
-    shutil.rmtree(folder / "images")
-    (folder / METADATA).unlink()  # all of it stands in the files, and its paths are gone
 
 
 def _rows(folder: Path) -> Iterator[dict[str, str]]:

@@ -120,12 +120,13 @@ def sample_ahead(
     generator: nn.Module, seeds: Iterator[int], truncation: float, left: Callable[[], int]
 ) -> Generator[tuple[list[int], np.ndarray]]:
     """As `sample` (on a CPU), `BATCH` seeds at a time with their images, as long as images are `left` to be
-    made: several batches side by side, each on its share of the cores, which is faster than one on all of
-    them, and while the caller works on those before."""
+    made: at most `SIDE_BY_SIDE` batches at once, the threads divided among them, which is faster than one
+    batch on all threads, and while the caller works on those before. Until it is closed it changes how many
+    threads PyTorch takes."""
     threads = torch.get_num_threads()
     workers = min(SIDE_BY_SIDE, threads)
     flying: deque[tuple[list[int], Future[np.ndarray]]] = deque()
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(-(-threads // workers),))
     try:
         while True:
             while len(flying) <= workers and len(flying) * BATCH < left():

@@ -1,27 +1,13 @@
-"""What is said about an export: how it went, README and licence."""
+"""What is said about an export: how it went, and README."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from medgan.generation.gate import COPY, PASSED, REPEAT, UNCHECKED
-
-KNOWN = {
-    "cc0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
-    "cc-by-4.0": "https://creativecommons.org/licenses/by/4.0/",
-    "cc-by-sa-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
-    "cc-by-nc-4.0": "https://creativecommons.org/licenses/by-nc/4.0/",
-    "cc-by-nc-sa-4.0": "https://creativecommons.org/licenses/by-nc-sa/4.0/",
-    "mit": "https://opensource.org/license/mit",
-    "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
-}
-"""Where the text of a licence stands, by the name that the Hub has for it."""
-LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,50}")
-"""A name of a licence, as SPDX and the Hub write it."""
-NOBODY_CHOSE = "Nobody has chosen a licence for these images: ask whoever made them before you pass them on."
+from medgan.generation.licence import NOBODY_CHOSE
 
 
 @dataclass
@@ -99,17 +85,6 @@ Research, teaching, and trying whether synthetic images help a classifier that i
 for diagnosis, not as the only images that a clinical model is trained or tested on, and not to be passed off
 as real ones.
 """
-
-
-def licence_text(licence: str, model: str) -> str:
-    """The text of the LICENSE file."""
-    if not licence:
-        return f"{NOBODY_CHOSE}\n"
-    where = KNOWN.get(licence.lower())
-    return (
-        f"Synthetic images of {model}: {licence}{f' ({where})' if where else ''}.\n\n"
-        "The terms of the images that the model was trained on may reach further than this licence does.\n"
-    )
 
 
 def _layout(form: str, classes: bool) -> str:

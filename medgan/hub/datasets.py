@@ -32,6 +32,8 @@ PREFIX = f"{HUB_PREFIX}datasets/"
 _ADDRESS = "https://huggingface.co/datasets/"
 ABOUT = ".source.json"
 """In a fetched folder: what it is. Hidden, so that no reader takes it for an image."""
+FETCHING = ("files", "file_mb", "total_gb")
+"""Limits that decide which images are fetched."""
 PATIENCE = 20.0
 """Seconds to wait for each bit of an answer."""
 STALL = 45.0
@@ -160,9 +162,9 @@ def _medmnist_job(source: medmnist.MedMnist, size: int, count: int | None, seed:
 
 
 def _drawn(count: int | None, seed: int, limits: Limits = LIMITS) -> str:
-    """Which images; with other limits they may be others."""
-    usual = asdict(LIMITS)
-    changed = [f"-{name}{value}" for name, value in asdict(limits).items() if value != usual[name]]
+    """Which images; with other limits on what is fetched they may be others."""
+    usual, asked = asdict(LIMITS), asdict(limits)
+    changed = [f"-{name}{asked[name]}" for name in FETCHING if asked[name] != usual[name]]
     return "".join(["all" if count is None else f"{count}-seed{seed}", *changed])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from medgan.errors import DataError
 from medgan.files import write_json
+from medgan.generation.licence import check_licence
 from medgan.generation.sampling import sample
 from medgan.hub.card import SAMPLES, SHEET, card
 from medgan.hub.exported import is_export, unpacked
@@ -29,7 +29,6 @@ MODEL, IMAGES = "model", "dataset"
 STALL = 180.0
 """Seconds in which no byte goes and no answer comes after which an upload is given up; a commit of many files
 takes the Hub a minute."""
-_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,50}")
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,7 @@ def prepared(
     licence = wish.licence.strip().lower()
     if not licence:
         raise DataError("Say under which licence it goes out: --licence cc-by-4.0, for example.")
-    if not _LICENCE.fullmatch(licence):
-        raise DataError(
-            f"{wish.licence!r} is not how the Hub names a licence; write for example cc-by-4.0, mit or other."
-        )
+    check_licence(licence)
     wish = replace(wish, licence=licence, override=" ".join(wish.override.split()))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "upload"

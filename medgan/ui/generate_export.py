@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from medgan.data.dataset import Dataset
+from medgan.errors import DataError
 from medgan.generation.balance import lacking
+from medgan.generation.licence import check_licence
 from medgan.runs.models import ModelEntry
-from medgan.runs.record import FINISHED, STOPPED, Run, find_runs
+from medgan.runs.record import STOPPED, Run, find_runs
 from medgan.ui.components import dataset_names, deletion, open_dataset, plain_errors
 from medgan.ui.follow import follow
 from medgan.ui.generate import Chosen
@@ -62,7 +64,7 @@ def new_export(chosen: Chosen) -> None:
             accept_new_options=True,
             help="It goes into LICENSE and README. What the training images allow may reach further.",
         )
-    checked = _check(chosen)
+    checked, named = _check(chosen), _named(licence or "")
     options = [
         *wanted.options,
         f"--truncation={chosen.truncation}",
@@ -74,7 +76,7 @@ def new_export(chosen: Chosen) -> None:
         type="primary",
         icon=":material/folder_zip:",
         key="make_zip",
-        disabled=not wanted.options,
+        disabled=not (wanted.options and named),
     ):
         with plain_errors():
             record = jobs().export(
@@ -182,9 +184,19 @@ def _check(chosen: Chosen) -> bool:
     return checked
 
 
+def _named(licence: str) -> bool:
+    """Whether it is none, or can be the name of one; else the page says that it cannot."""
+    try:
+        check_licence(licence or "other")
+    except DataError as error:
+        st.error(sentence(str(error)), icon=":material/error:")
+        return False
+    return True
+
+
 def _ended(record: Run) -> None:
     status, path = explained(record), export_zip(record)
-    if status.state == FINISHED and path.is_file():
+    if path.is_file():  # it is there at once, and whole
         st.markdown(sentence(export_found(record)))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.link_button(
@@ -201,11 +213,12 @@ def _ended(record: Run) -> None:
             )
         return
     if status.state == STOPPED:
-        st.info("Cancelled. What is done is kept.", icon=":material/info:")
+        st.info(
+            "Cancelled. What is done is kept, unless the model has learned more by the time you go on.",
+            icon=":material/info:",
+        )
     else:
         st.error(sentence(status.message), icon=":material/error:")
-    if jobs().begins_anew(record):
-        st.caption("The model has learned more since; Go on makes all images with what it is now.")
     if st.button("Go on", icon=":material/play_arrow:", key="export_on"):
         with plain_errors():
             jobs().export_on(record)

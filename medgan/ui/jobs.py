@@ -22,12 +22,9 @@ import streamlit as st
 from medgan.data.dataset import Dataset
 from medgan.errors import MedGANError
 from medgan.files import write_json
-from medgan.generation.journal import partial_of
-from medgan.runs.info import model_sha256
 from medgan.runs.launch import ROOT as ROOT
 from medgan.runs.launch import last_words as last_words
 from medgan.runs.launch import launch, resume
-from medgan.runs.models import find_model
 from medgan.runs.record import INTERRUPTED, Run, Status
 from medgan.ui.session import hosted, workspace
 from medgan.ui.train_options import AFRESH, ANYWHERE, Begin, Changes, Goal, Place, training_options
@@ -111,36 +108,23 @@ class Jobs:
         """Start to generate images of MODEL into a ZIP; its folder in `exports` gets `status.json` and the
         ZIP, which has the folder's name. `options` are those of `generate`, with their dashes."""
         with self._lock:
-            record = Run(self.workspace.exports / f"{safe_name(name)}-{secrets.token_hex(6)}")
+            short = safe_name(name)[:40].rstrip("-._")  # it stands twice in the paths of the images
+            record = Run(self.workspace.exports / f"{short}-{secrets.token_hex(6)}")
             record.folder.mkdir(parents=True)
-            about = {"model": model, "sha256": self._sha256(model), "options": list(options)}
-            write_json(record.folder / "config.json", about)
+            write_json(record.folder / "config.json", {"model": model, "options": list(options)})
             self._export(record)
         return record
 
-    def begins_anew(self, record: Run) -> bool:
-        """Whether an export cannot go on with the images that it has, since its model is another by now."""
-        before, now = record.config().get("sha256"), self._sha256(record.config()["model"])
-        return bool(before and now) and before != now
-
-    def _sha256(self, model: str) -> str:
-        """Of its weights; empty where the export itself will say what is wrong with the model."""
-        try:
-            return model_sha256(find_model(model, self.workspace))
-        except MedGANError:
-            return ""
-
     def export_on(self, record: Run) -> None:
-        """Let an export go on where it stopped; nothing happens if it is at work."""
+        """Let an export go on where it stopped, or begin anew if its model or training set is another by now;
+        nothing happens if it is at work."""
         with self._lock:
             if not record.status().alive:
                 self._export(record)
 
     def _export(self, record: Run) -> None:
-        config, out = record.config(), record.folder / f"{record.name}.zip"
-        if self.begins_anew(record):
-            shutil.rmtree(partial_of(out), ignore_errors=True)
-            write_json(record.folder / "config.json", config | {"sha256": self._sha256(config["model"])})
+        config = record.config()
+        out = record.folder / f"{record.name}.zip"
         self._start(
             record,
             ["generate", config["model"], *config["options"], f"--out={out}", f"--record={record.folder}"],

@@ -17,10 +17,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.datasets import ImageFolder
 
+from medgan import files
 from medgan.errors import ConfigError, DataError, Interrupted
 from medgan.generation.balance import lacking
 from medgan.generation.export import Origin, Settings, export
 from medgan.generation.gate import Gate
+from medgan.generation.journal import Journal
 from medgan.generation.seeds import Part, parse_seeds
 from medgan.images import to_float
 from tests.generation.test_gate import blobs, gate
@@ -86,6 +88,61 @@ def test_two_exports_to_one_place_do_not_mix(tmp_path: Path) -> None:
     export(new(), [Part(range(9))], tmp_path / "out", origin=ORIGIN, progress=second)
     assert len(table(tmp_path / "out")) == 9
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_second_export_in_the_last_moment_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medgan.generation import export as module
+
+    def slowly(temporary: Path, out: Path) -> None:
+        with pytest.raises(DataError, match="is at work"):
+            export(new(), [Part(range(9))], out, origin=ORIGIN)
+        files.into_place(temporary, out)
+
+    monkeypatch.setattr(module, "into_place", slowly)
+    export(new(), [Part(range(9))], tmp_path / "out", origin=ORIGIN)
+    assert len(table(tmp_path / "out")) == len(list((tmp_path / "out").rglob("*.png"))) == 9
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert not (tmp_path / "out" / "journal.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+@pytest.mark.parametrize("form", ["png", "parquet"])
+def test_an_interruption_at_the_end_costs_no_image(
+    name: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (name, form) == ("out", "parquet"):
+        pytest.skip("there the images have to go before the folder is in its place")
+    from medgan.generation import export as module
+
+    def killed(temporary: Path, out: Path) -> None:
+        raise KeyboardInterrupt
+
+    arguments: dict[str, Any] = {"origin": ORIGIN, "settings": Settings(form=form)}
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(module, "into_place", killed)
+        export(new(), [Part(range(9))], tmp_path / name, **arguments)
+    monkeypatch.setattr(module, "sample_ahead", None)  # nothing is made again
+    monkeypatch.setattr(module._Work, "make", lambda *_: None)
+    assert export(new(), [Part(range(9))], tmp_path / name, **arguments).released == 9
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_was_begun_with_other_settings_can_be_begun_anew(tmp_path: Path) -> None:
+    left = Journal(tmp_path / "out", {"another": 1})
+    left.close()
+    left.leave()
+    with pytest.raises(DataError, match="begun with other settings"):
+        export(new(), [Part(range(3))], tmp_path / "out", origin=ORIGIN)
+    assert export(new(), [Part(range(3))], tmp_path / "out", origin=ORIGIN, anew=True).released == 3
+
+
+def test_a_damaged_journal_is_begun_anew(tmp_path: Path) -> None:
+    left = tmp_path / ".out.partial"
+    left.mkdir()
+    (left / "journal.jsonl").write_bytes(bytes(range(128, 256)))
+    assert export(new(), [Part(range(3))], tmp_path / "out", origin=ORIGIN).released == 3
 
 
 def test_without_a_gate_readme_and_table_say_so(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_what_is_not_said_or_not_true_stops_it(hub: Uploads, model: Path) -> Non
     with pytest.raises(DataError, match="neither a model nor"):
         push(model.parent, NAME, SIGNED)
     for licence in ("mit\ngated: false", "my own", "[mit]"):
-        with pytest.raises(DataError, match="not how the Hub names a licence"):
+        with pytest.raises(DataError, match="is no name of a licence"):
             push(model, NAME, Wish(licence))
     assert hub.seen == []
 
