@@ -125,6 +125,7 @@ def _make_demo_set(server: Server, page: Page) -> None:
 def _train(server: Server, page: Page, *, steps: int) -> None:
     _menu(page, "Train")
     page.get_by_text("Small and quick").click()
+    expect(page.get_by_text("about 300 times")).to_be_visible()  # its own number of steps has come
     page.get_by_text("More settings").click()
     iterations = _number(page, "Iterations")
     iterations.fill(str(steps))

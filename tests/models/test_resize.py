@@ -87,8 +87,8 @@ def test_the_spread_of_a_batch_is_seen_in_groups_of_four() -> None:
 
 
 def test_the_papers_networks_have_no_such_parts() -> None:
-    for part in ("modulated", "batch_spread"):
-        with pytest.raises(ConfigError, match="no modulation"):
+    for part, words in (("modulated", "modulation"), ("batch_spread", "spread of a batch")):
+        with pytest.raises(ConfigError, match=f"know no {words}; use preset small"):
             ModelConfig(**{part: True})  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match="true or false"):
             tiny(**{part: "yes"})
