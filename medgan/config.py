@@ -104,12 +104,12 @@ class ModelConfig(_Settings):
         for name in PARTS:
             if type(getattr(self, name)) is not bool:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be true or false.")
-        if self.plain and (self.classes or self.frozen or any(getattr(self, name) for name in PARTS)):
-            asked = {"classes": bool(self.classes), "frozen network": bool(self.frozen)}
-            asked |= {"modulation": self.modulated, "spread of a batch": self.batch_spread}
-            unknown_there = " and no ".join(name for name, value in asked.items() if value)
+        asked = {"classes": bool(self.classes), "frozen network": bool(self.frozen)}
+        asked |= {"modulation": self.modulated, "spread of a batch": self.batch_spread}
+        if self.plain and any(asked.values()):
+            lacking = " and no ".join(name for name, wanted in asked.items() if wanted)
             raise ConfigError(
-                f"The paper's networks know no {unknown_there}; use preset small, or small-cpu without a GPU."
+                f"The paper's networks know no {lacking}; use preset small, or small-cpu without a GPU."
             )
         if self.channels not in (1, 3):
             raise ConfigError(f"channels is {self.channels}; it must be 1 (grey) or 3 (colour).")

@@ -81,15 +81,9 @@ class Journal:
                 f"{self.folder}, or choose another name."
             )
         if not lines:  # nobody knows what the images there are, and none may leave unknown
-            self._empty()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(exist_ok=True)
         return lines[1:]
-
-    def _empty(self) -> None:
-        for entry in self.folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink()
 
 
 def _refuse_taken(out: Path) -> None:

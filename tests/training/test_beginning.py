@@ -121,7 +121,10 @@ def test_a_model_that_lacks_classes_takes_what_all_have_in_common(tmp_path: Path
 
 def test_classes_cannot_be_asked_of_a_model_of_the_papers_networks(request_for: MakeRequest) -> None:
     info = ModelInfo(request_for().model)
-    with pytest.raises(ConfigError, match=r"^The paper's networks know no classes.*use preset small"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^The paper's networks know no classes.*use preset small, or small-cpu without a GPU\.$",
+    ):
         model_like(info, replace(info.model, architecture="resize", classes=CLASSES), "old")
 
 
