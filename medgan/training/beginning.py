@@ -84,16 +84,15 @@ def _rows_of_classes(network: nn.Module) -> dict[str, int]:
 def take_over(network: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
     """Copy what fits; returns the names of the tensors that stay as they were.
 
-    Where only the first dimension differs, as many as both have are copied: a generator that learns classes
-    apart has more inputs, and its judges have more outputs, and what they have in common stands first."""
+    Where layers have more inputs or outputs here or there, as many as both have are copied: a generator that
+    learns classes apart has more inputs, at its beginning and at every stage, and its judges have more
+    outputs, and what they have in common stands first."""
     new = []
     for name, own in network.state_dict().items():
         found = tensors.get(name)
-        if found is None or found.shape[1:] != own.shape[1:] or found.dim() != own.dim():
+        if found is None or found.shape[2:] != own.shape[2:] or found.dim() != own.dim():
             new.append(name)
-        elif own.dim():
-            rows = min(len(own), len(found))
-            own[:rows].copy_(found[:rows])
-        else:
-            own.copy_(found)
+            continue
+        common = tuple(slice(min(sides)) for sides in zip(own.shape[:2], found.shape[:2], strict=True))
+        own[common].copy_(found[common])
     return new

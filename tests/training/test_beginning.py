@@ -65,10 +65,34 @@ def test_a_model_of_another_kind_of_image_is_refused(request_for: MakeRequest) -
 
 
 def test_layers_of_other_shapes_stay_as_they_were() -> None:
-    network = torch.nn.Linear(3, 2)
+    network = torch.nn.Conv2d(3, 2, 3)
     before = network.weight.clone()
-    assert take_over(network, {"weight": torch.ones(2, 4), "bias": torch.ones(2)}) == ["weight"]
+    assert take_over(network, {"weight": torch.ones(2, 3, 4, 4), "bias": torch.ones(2)}) == ["weight"]
     assert torch.equal(network.weight, before) and torch.equal(network.bias, torch.ones(2))
+
+
+@pytest.mark.parametrize(("source", "target"), [((), CLASSES), (CLASSES, ())], ids=["more", "fewer"])
+def test_a_model_of_other_classes_begins_with_the_images_of_its_source(
+    source: tuple[tuple[str, int], ...], target: tuple[tuple[str, int], ...], tmp_path: Path
+) -> None:
+    """What the latent says at every stage comes along, not only what the convolutions have learned."""
+    model = ModelConfig("resize", size=64, ngf=4, ndf=4, latent=8, channels=1, modulated=True)
+    models = [replace(model, classes=classes) for classes in (source, target)]
+    known, begun = (
+        GanStep(m, TrainConfig(seed=k, ema_kimg=1), CPU, torch.float32) for k, m in enumerate(models)
+    )
+    with torch.no_grad():
+        for parameter in known.generator.modulated.parameters():
+            parameter.normal_()
+    write(tmp_path / "source", snapshot(known, [], Progress(1), known.generator, ModelInfo(models[0])))
+    begin_with(begun, tmp_path / "source")
+    latents, labels = torch.randn(2, 8), torch.zeros(2, dtype=torch.int64)
+    with torch.no_grad():  # classes do not matter yet, and do not matter at all where there are none
+        expected, made = (
+            network.eval()(latents, labels if network.classes else None)
+            for network in (known.generator, begun.sampler())
+        )
+    torch.testing.assert_close(made, expected)
 
 
 def test_the_papers_networks_begin_with_a_model_of_theirs(request_for: MakeRequest) -> None:
