@@ -34,10 +34,10 @@ from medgan.generation.licence import check_licence, licence_text
 from medgan.generation.packing import METADATA, to_parquet, zipped
 from medgan.generation.sampling import (
     MAX_SEED,
-    OfClass,
     check_truncation,
     class_names,
     classes_of,
+    of_class,
     sample,
     sample_ahead,
 )
@@ -114,7 +114,7 @@ def export(
             summary.add(entry["gate"])
         work = _Work(origin, settings, gate, journal, summary, progress)
         with closing(journal):
-            generators = [_of(generator, part.label) for part in parts]
+            generators = [of_class(generator, part.label) for part in parts]
             work.recall(generators)
             for k, part in enumerate(parts):
                 work.make(generators[k], k, part)
@@ -162,11 +162,6 @@ def _identity(parts: Sequence[Part], origin: Origin, settings: Settings, gate: G
         "columns": list(COLUMNS),
         **asdict(settings),
     }
-
-
-def _of(generator: nn.Module, label: str) -> nn.Module:
-    """The generator of one class where it tells classes apart; any other makes what it makes."""
-    return OfClass(generator, label) if label and class_names(generator) else generator
 
 
 def _hopeless(passed: int, tried: int) -> bool:

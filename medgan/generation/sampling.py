@@ -66,6 +66,11 @@ class OfClass(nn.Module):
         return images
 
 
+def of_class(generator: nn.Module, label: str) -> nn.Module:
+    """The generator of one class where it tells classes apart; any other makes what it makes."""
+    return OfClass(generator, label) if label and class_names(generator) else generator
+
+
 def class_names(generator: nn.Module) -> list[str]:
     """The classes that the generator can be asked for; empty where it tells none apart."""
     return [name for name, _ in getattr(generator, "classes", ())]

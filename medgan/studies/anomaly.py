@@ -18,7 +18,7 @@ from medgan.data.dataset import Dataset
 from medgan.data.split import TEST, TRAIN
 from medgan.errors import DataError
 from medgan.files import write_folder, write_json
-from medgan.generation.sampling import OfClass
+from medgan.generation.sampling import of_class
 from medgan.images import png
 from medgan.metrics import anomaly
 from medgan.metrics.bootstrap import LEVEL, RESAMPLES
@@ -77,8 +77,7 @@ def detect(
     images = _images(data, question.normal)
     generator, info = load_generator(model_folder)
     _check(info, data)
-    if info.model.classes:
-        generator = OfClass(generator, question.normal)
+    generator = of_class(generator, question.normal)
     features = discriminator_features(model_folder)
     network = load(question.features)
     judge = train_encoder(

@@ -12,6 +12,7 @@ from torch import nn
 from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.errors import DataError, Interrupted
+from medgan.generation.sampling import of_class
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.info import ModelInfo, model_sha256, read_info
 from medgan.runs.models import usable
@@ -46,8 +47,8 @@ class ClassModel:
     about: dict[str, Any]
 
     def load(self) -> nn.Module:
-        """The generator, in eval mode."""
-        return load_generator(self.folder)[0]
+        """The generator, in eval mode; of this class alone where it tells classes apart."""
+        return of_class(load_generator(self.folder)[0], self.label)
 
     def to_json(self) -> dict[str, Any]:
         """For the result; no path, which says nothing elsewhere."""
@@ -71,18 +72,17 @@ def models_of(
     What is trained already is kept, what was interrupted goes on. Interrupted where `interrupted()` turns
     true; everything learned is saved then.
     """
-    found = []
+    names = {label: folder_name(position, label) for position, label in enumerate(labels)}
+    sets = {label: class_set(data, label, folder / "classes" / name) for label, name in names.items()}
+    # Before hours of training: one that cannot be used is said.
+    found = {label: _existing(label, given[label], data, sets[label]) for label in labels if label in given}
     for position, label in enumerate(labels):
-        name = folder_name(position, label)
-        of_class = class_set(data, label, folder / "classes" / name)
-        if label in given:
-            found.append(_existing(label, given[label], data, of_class))
-            continue
-        run = Run(folder / "models" / name)
-        what = f"Training {label}, model {position + 1} of {len(labels)}"
-        _train(run, of_class, what, recipe, interrupted, progress)
-        found.append(_existing(label, run.folder, data, of_class))
-    return found
+        if label not in found:
+            run = Run(folder / "models" / names[label])
+            what = f"Training {label}, model {position + 1} of {len(labels)}"
+            _train(run, sets[label], what, recipe, interrupted, progress)
+            found[label] = _existing(label, run.folder, data, sets[label])
+    return [found[label] for label in labels]
 
 
 def _train(
@@ -114,7 +114,7 @@ def _train(
         raise Interrupted("Stopped.")
 
 
-def _existing(label: str, folder: Path, data: Dataset, of_class: Dataset) -> ClassModel:
+def _existing(label: str, folder: Path, data: Dataset, mine: Dataset) -> ClassModel:
     folder = usable(folder)
     info = read_info(folder)
     if (info.model.channels, info.model.size) != (data.channels, data.size):
@@ -123,23 +123,30 @@ def _existing(label: str, folder: Path, data: Dataset, of_class: Dataset) -> Cla
             f"{info.model.channels} channels, but {data.name} has {data.size} and {data.channels}; choose "
             "another model, or leave it away to have one trained."
         )
-    doubt = _doubt(label, info, data, of_class)
+    known = [name for name, _ in info.model.classes]
+    if known and label not in known:
+        raise DataError(
+            f"The model of {label} makes {', '.join(known)} and no {label}; choose another model, or leave "
+            "it away to have one trained."
+        )
+    doubt = _doubt(label, info, data, mine)
     return ClassModel(label, folder, model_sha256(folder), doubt, info.about)
 
 
-def _doubt(label: str, info: ModelInfo, data: Dataset, of_class: Dataset) -> str:
-    dataset = info.about.get("dataset", {})
+def _doubt(label: str, info: ModelInfo, data: Dataset, mine: Dataset) -> str:
+    dataset, begun = info.about.get("dataset", {}), info.about.get("init") or {}
     digest, classes = dataset.get("content_sha256"), list(dataset.get("classes", {}))
-    if digest == of_class.info["content_sha256"]:
+    here = [one.info["content_sha256"] for one in (mine, data)]
+    what = ""
+    if digest not in here:
+        what = "was trained on another data set" if digest else "does not say what it was trained on"
+    elif begun and begun.get("content_sha256") not in here:
+        what = f"began with {begun.get('name', 'a model')}, which was trained on other images"
+    if what:
+        return f"The model of {label} {what}, so it may have seen the test images."
+    if digest == here[0] or info.model.classes or classes == [label]:
         return ""
-    if digest is not None and digest == data.info["content_sha256"]:
-        return (
-            ""
-            if classes == [label]
-            else (
-                f"The model of {label} was trained on all classes of this data set, so its images are not of "
-                "that class alone."
-            )
-        )
-    what = "was trained on another data set" if digest else "does not say what it was trained on"
-    return f"The model of {label} {what}, so it may have seen the test images."
+    return (
+        f"The model of {label} was trained on all classes of this data set, so its images are not of that "
+        "class alone."
+    )

@@ -129,26 +129,21 @@ def _reals(folder: str, content: str) -> Reals:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _walk(folder: str, version: float, seeds: tuple[int, ...], label: str, truncation: float) -> bytes:
+    from medgan.generation.sampling import of_class
     from medgan.generation.walk import gif, walk
 
     generator, _ = _load(folder, version)
-    return gif(walk(_of(generator, label), seeds, truncation=truncation))
+    return gif(walk(of_class(generator, label), seeds, truncation=truncation))
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
 def _samples(
     folder: str, version: float, seeds: tuple[int, ...], label: str, truncation: float
 ) -> list[bytes]:
-    from medgan.generation.sampling import sample
+    from medgan.generation.sampling import of_class, sample
 
     generator, _ = _load(folder, version)
-    return [png(image, level=1) for image in sample(_of(generator, label), seeds, truncation)]
-
-
-def _of(generator: nn.Module, label: str) -> nn.Module:
-    from medgan.generation.sampling import OfClass, class_names
-
-    return OfClass(generator, label) if label and class_names(generator) else generator
+    return [png(image, level=1) for image in sample(of_class(generator, label), seeds, truncation)]
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
