@@ -52,7 +52,7 @@ def test_caches_secrets_and_workspaces_stay_at_home(
     (tmp_path / "out").mkdir()
     assert main(["space", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().err
-    assert "models: chest-ct, chest-ct-classes, isic" in said
+    assert "models: chest-ct, chest-ct-classes, isic, isic-classes" in said
     assert "--private" in said
     found = {path.name for path in (tmp_path / "out").rglob("*")}
     assert {"app.py", "home.py", "samples.png", "config.toml", ".dockerignore", "Dockerfile"} <= found
