@@ -57,6 +57,8 @@ def describe(entry: ModelEntry) -> str:
         parts.append(f"revision {plain(revision[:12])}")
     if about.get("preset"):
         parts.append(f"preset {plain(str(about['preset']))}, step {about.get('step', 0):,}")
+    if isinstance(begun := about.get("init"), dict):
+        parts.append(f"began with {plain(str(begun.get('name', 'another model')))}")
     if dataset.get("train"):
         count, name = plain(str(dataset["train"])), plain(str(dataset.get("name", "a data set")))
         parts.append(f"trained on {count} images of {name}")

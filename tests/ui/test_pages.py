@@ -147,7 +147,8 @@ def conditional(workspace: Path) -> Path:
     folder.mkdir(parents=True)
     classes = (("nodule", 9), ("n_o", 3))
     config = ModelConfig("resize", channels=1, size=64, ngf=4, ndf=4, classes=classes)
-    save_model(folder, build_generator(config).eval(), ModelInfo(config, {"name": "classes"}))
+    about = {"name": "classes", "init": {"name": "chests"}}
+    save_model(folder, build_generator(config).eval(), ModelInfo(config, about))
     (folder / "source.json").write_text('{"repo": "someone/classes", "revision": "0"}')
     return folder
 
@@ -156,7 +157,7 @@ def test_a_model_of_classes_is_asked_for_one_or_for_any(conditional: Path) -> No
     app = open_page("generate")
     app.selectbox(key="model").set_value("hub:someone/classes").run()
     assert not app.exception and not app.error
-    assert any("tells 2 classes apart" in c.value for c in app.caption)
+    assert any("began with chests · tells 2 classes apart" in c.value for c in app.caption)
     drawn = labels_of(range(16), (("nodule", 9), ("n_o", 3))).tolist()
     names = [("nodule", "n o")[k] for k in drawn]
     assert _captions(app) == [f"seed {k} · {name}" for k, name in enumerate(names)]
