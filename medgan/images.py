@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,19 @@ Array = np.ndarray
 
 COLOUR_TOLERANCE = 4.0
 """Mean difference between the largest and the smallest channel, of 255, up to which an RGB file is grey."""
+
+
+class _Sized(Protocol):
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+def kind(of: _Sized) -> str:
+    """What images a model makes or a data set has, in words: `grey 128 x 128`."""
+    return f"{'grey' if of.channels == 1 else 'colour'} {of.size} x {of.size}"
 
 
 def to_float(images: Array | Tensor) -> Tensor:

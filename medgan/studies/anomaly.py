@@ -19,7 +19,7 @@ from medgan.data.split import TEST, TRAIN
 from medgan.errors import DataError
 from medgan.files import write_folder, write_json
 from medgan.generation.sampling import of_class
-from medgan.images import png
+from medgan.images import kind, png
 from medgan.metrics import anomaly
 from medgan.metrics.bootstrap import LEVEL, RESAMPLES
 from medgan.metrics.features import FeatureNetwork, load
@@ -123,9 +123,8 @@ def _images(data: Dataset, normal: str) -> _Images:
 def _check(info: ModelInfo, data: Dataset) -> None:
     if (info.model.channels, info.model.size) != (data.channels, data.size):
         raise DataError(
-            f"The model makes images of {info.model.size} x {info.model.size} pixels with "
-            f"{info.model.channels} channels, but {data.name} has {data.size} and {data.channels}; prepare "
-            "the set to match."
+            f"The model makes {kind(info.model)} images, but {data.name} has {kind(data)} ones; prepare the "
+            "set to match."
         )
 
 

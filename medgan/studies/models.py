@@ -13,6 +13,7 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.errors import DataError, Interrupted
 from medgan.generation.sampling import of_class
+from medgan.images import kind
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.info import ModelInfo, model_sha256, read_info
 from medgan.runs.models import usable
@@ -119,9 +120,8 @@ def _existing(label: str, folder: Path, data: Dataset, mine: Dataset) -> ClassMo
     info = read_info(folder)
     if (info.model.channels, info.model.size) != (data.channels, data.size):
         raise DataError(
-            f"The model of {label} makes images of {info.model.size} x {info.model.size} pixels with "
-            f"{info.model.channels} channels, but {data.name} has {data.size} and {data.channels}; choose "
-            "another model, or leave it away to have one trained."
+            f"The model of {label} makes {kind(info.model)} images, but {data.name} has {kind(data)} ones; "
+            "choose another model, or leave it away to have one trained."
         )
     known = [name for name, _ in info.model.classes]
     if known and label not in known:

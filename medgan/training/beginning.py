@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from medgan.config import ModelConfig
 from medgan.errors import ConfigError
 from medgan.generation.sampling import class_names
+from medgan.images import kind
 from medgan.runs.checkpoint import read_tensors
 from medgan.runs.discriminator import discriminator_state
 from medgan.runs.info import WEIGHTS, ModelInfo, has_discriminator, read_info
@@ -24,10 +25,9 @@ def model_like(info: ModelInfo, wanted: ModelConfig, name: str) -> ModelConfig:
     where its images are of another kind."""
     source = info.model
     if (source.channels, source.size) != (wanted.channels, wanted.size):
-        kinds = [f"{'grey' if m.channels == 1 else 'colour'} {m.size} x {m.size}" for m in (source, wanted)]
         raise ConfigError(
-            f"{name} makes {kinds[0]} images and the data set has {kinds[1]} ones; begin with a model that "
-            "fits, or prepare the set accordingly (--size, --color)."
+            f"{name} makes {kind(source)} images and the data set has {kind(wanted)} ones; begin with a "
+            "model that fits, or prepare the set accordingly (--size, --color)."
         )
     values = source.to_json() | {"classes": wanted.classes}
     return ModelConfig.from_json(values)
