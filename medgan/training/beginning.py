@@ -17,7 +17,7 @@ from medgan.images import kind
 from medgan.runs.checkpoint import read_tensors
 from medgan.runs.discriminator import discriminator_state
 from medgan.runs.info import WEIGHTS, ModelInfo, has_discriminator, read_info
-from medgan.training.step import GanStep, tell_apart
+from medgan.training.step import GanStep, begin_to_tell_apart
 
 
 def model_like(info: ModelInfo, wanted: ModelConfig, name: str) -> ModelConfig:
@@ -46,8 +46,11 @@ def begin_with(step: GanStep, folder: Path) -> None:
     if has_discriminator(folder):
         judges = discriminator_state(folder)
         take_over(step.discriminator, _by_class(step.discriminator, judges, theirs, mine))
-    if mine and not any(name.startswith("conditioning.") for name in generator):
-        tell_apart(list(step.networks().values()), 1.0)  # what all have in common is known already
+    if mine:
+        # What all have in common is known already: new classes come in at once, and slowly. Known ones matter
+        # to a judge that is new as much as to the generator.
+        known = float(generator["conditioning.ramp"]) if set(mine) <= set(theirs) else 0.0
+        begin_to_tell_apart(list(step.networks().values()), known)
 
 
 def _by_class(

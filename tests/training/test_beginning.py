@@ -14,13 +14,13 @@ from medgan.errors import ConfigError, RunError
 from medgan.hub.card import pack
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.discriminator import discriminator_state
-from medgan.runs.info import WEIGHTS, ModelInfo, model_sha256, not_compared, read_info
+from medgan.runs.info import TRAINING, WEIGHTS, ModelInfo, model_sha256, not_compared, read_info
 from medgan.runs.models import usable
 from medgan.runs.record import FINISHED, Run
 from medgan.training.beginning import begin_with, model_like, take_over
 from medgan.training.loop import train
 from medgan.training.saving import Progress, snapshot, write
-from medgan.training.step import GanStep
+from medgan.training.step import GanStep, begin_to_tell_apart
 from tests.training.conftest import CLASSES
 from tests.training.watching import Killed, MakeRequest, losses, training_tensors, watch
 
@@ -129,6 +129,23 @@ def test_classes_are_told_by_their_names(tmp_path: Path) -> None:
     assert torch.equal(mine[2], new_judge)
     power = target.discriminator.main[-1].parametrizations.weight[0]._u
     assert (power[[0, 1, 3]] == 7.0).all() and power[2] != 7.0
+
+
+@pytest.mark.parametrize("judged", [True, False], ids=["whole", "no discriminator"])
+@pytest.mark.parametrize(("names", "ramp"), [("ab", 0.75), ("ba", 0.75), ("ax", 0.0)])
+def test_classes_matter_to_all_networks_alike(names: str, ramp: float, judged: bool, tmp_path: Path) -> None:
+    """As much as to the source where it knows them all; else they come in slowly, as from no classes."""
+    wide = ModelConfig("resize", size=64, ngf=4, ndf=4, latent=8, channels=1)
+    models = [replace(wide, classes=tuple((name, 1) for name in some)) for some in ("ab", names)]
+    source, target = (GanStep(model, TrainConfig(ema_kimg=1), CPU, torch.float32) for model in models)
+    begin_to_tell_apart(list(source.networks().values()), 0.75)
+    folder = tmp_path / "source"
+    write(folder, snapshot(source, [], Progress(1), source.generator, ModelInfo(models[0])))
+    if not judged:
+        (folder / TRAINING).unlink()
+    begin_with(target, folder)
+    networks = (target.generator, target.sampler(), target.discriminator)
+    assert [float(network.conditioning.ramp) for network in networks] == [ramp] * 3
 
 
 def test_a_model_that_lacks_classes_takes_what_all_have_in_common(tmp_path: Path) -> None:
