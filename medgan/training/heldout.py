@@ -113,7 +113,8 @@ class HeldOut:
         return found if gap is None else found | {"gap": gap}
 
     def _logits(self, judge: nn.Module, images: np.ndarray) -> torch.Tensor:
-        chosen = images[:: -(-len(images) // LOGITS)]
+        # In any order but that of the set, which stands by class: in training batches are mixed.
+        chosen = images[np.random.default_rng(0).permutation(len(images))[:LOGITS]]
         size = self.scene.train.batch_size
         batches = [to_float(chosen[at : at + size]) for at in range(0, len(chosen), size)]
         return torch.cat([judge(batch.to(self.scene.device)).float().flatten() for batch in batches])

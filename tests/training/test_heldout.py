@@ -57,6 +57,18 @@ def test_it_measures_samples_against_validation_images_and_asks_the_discriminato
     assert found.end == ""
 
 
+def test_the_discriminator_is_asked_in_mixed_batches_as_in_training(tmp_path: Path, step: GanStep) -> None:
+    """A set stands in the order of its classes, and batch norm would see batches that it has never seen."""
+    sorted_by_class = np.repeat(np.array([0, 255], np.uint8), 16)[:, None, None, None]
+    images = np.broadcast_to(sorted_by_class, (32, 64, 64, 1)).copy()
+    kinds: list[int] = []
+    step.discriminator.register_forward_pre_hook(
+        lambda network, inputs: kinds.append(len(inputs[0].mean(dim=(1, 2, 3)).unique()))
+    )
+    HeldOut(replace(scene(tmp_path), images=images)).observe(moment(step))
+    assert sum(kinds[:8]) > 12, "most of the eight batches of training images hold both kinds"
+
+
 def test_the_test_part_is_never_looked_at(tmp_path: Path, step: GanStep) -> None:
     first = HeldOut(scene(tmp_path)).observe(moment(step))
     array = np.lib.format.open_memmap(tmp_path / "data" / "images.npy", mode="r+")
