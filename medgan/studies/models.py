@@ -15,7 +15,7 @@ from medgan.errors import DataError, Interrupted
 from medgan.generation.sampling import of_class
 from medgan.images import kind
 from medgan.runs.checkpoint import load_generator
-from medgan.runs.info import ModelInfo, model_sha256, read_info
+from medgan.runs.info import ModelInfo, model_sha256, read_info, trained_on
 from medgan.runs.models import usable
 from medgan.runs.record import FINISHED, QUEUED, Run
 from medgan.runs.status import Status
@@ -134,17 +134,16 @@ def _existing(label: str, folder: Path, data: Dataset, mine: Dataset) -> ClassMo
 
 
 def _doubt(label: str, info: ModelInfo, data: Dataset, mine: Dataset) -> str:
-    dataset, begun = info.about.get("dataset", {}), info.about.get("init") or {}
-    digest, classes = dataset.get("content_sha256"), list(dataset.get("classes", {}))
+    digest, begun = trained_on(info.about), info.about.get("init")
     here = [one.info["content_sha256"] for one in (mine, data)]
     what = ""
     if digest not in here:
         what = "was trained on another data set" if digest else "does not say what it was trained on"
-    elif begun and begun.get("content_sha256") not in here:
+    elif isinstance(begun, Mapping) and begun.get("content_sha256") not in here:
         what = f"began with {begun.get('name', 'a model')}, which was trained on other images"
     if what:
         return f"The model of {label} {what}, so it may have seen the test images."
-    if digest == here[0] or info.model.classes or classes == [label]:
+    if digest == here[0] or info.model.classes or list(info.about["dataset"].get("classes", {})) == [label]:
         return ""
     return (
         f"The model of {label} was trained on all classes of this data set, so its images are not of that "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -159,19 +159,20 @@ class GanStep:
 @torch.no_grad()
 def tell_apart(networks: Sequence[nn.Module], more: float) -> None:
     """Let the classes of all networks matter a little more."""
-    for network in networks:
-        for module in network.modules():
-            if isinstance(module, Conditioning):
-                module.ramp += more
+    for conditioning in _conditionings(networks):
+        conditioning.ramp += more
 
 
 @torch.no_grad()
 def begin_to_tell_apart(networks: Sequence[nn.Module], ramp: float) -> None:
     """Let the classes of all networks matter so much, whatever they did before."""
-    for network in networks:
-        for module in network.modules():
-            if isinstance(module, Conditioning):
-                module.ramp.fill_(ramp)
+    for conditioning in _conditionings(networks):
+        conditioning.ramp.fill_(ramp)
+
+
+def _conditionings(networks: Sequence[nn.Module]) -> Iterator[Conditioning]:
+    modules = (module for network in networks for module in network.modules())
+    return (module for module in modules if isinstance(module, Conditioning))
 
 
 def _adam(network: nn.Module, train: TrainConfig) -> torch.optim.Optimizer:
