@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from medgan.evaluation.case import Case
 from medgan.evaluation.figures import Figure, absent, attempt, figure
 from medgan.evaluation.words import number
-from medgan.generation.sampling import class_names, labels_of
+from medgan.generation.sampling import class_names, labels_of, numbers_of
 from medgan.metrics.classes import class_kids, recognised
 
 
@@ -18,9 +16,8 @@ def classes(case: Case) -> tuple[list[Figure], list[str]]:
     if not names:
         none = absent("Nobody can ask for a class of these images.")
         return [figure("class_accuracy", none, case.basis(case.features))], []
-    numbers = {name: k for k, name in enumerate(names)}
     train, heldout = (
-        np.array([numbers.get(label, -1) for label in labels])
+        numbers_of(labels, generator.classes).numpy()  # type: ignore[union-attr, arg-type]
         for labels in (case.reals.train_classes, case.reals.heldout_classes)
     )
     seeds = [int(seed) for seed in case.judged.labels]

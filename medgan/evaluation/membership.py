@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,19 @@ import torch
 from torch import nn
 
 from medgan.errors import CheckpointError, MetricError
+from medgan.generation.sampling import numbers_of
 from medgan.images import to_float
 from medgan.runs.discriminator import load_discriminator
-from medgan.runs.info import has_discriminator
+from medgan.runs.info import has_discriminator, read_info
 
 BATCH = 16
 
 
 def discriminator_scores(
-    folder: Path, *, train: np.ndarray, heldout: np.ndarray, seed: int
+    folder: Path, *, train: np.ndarray, heldout: np.ndarray, seed: int, classes: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Its outputs `(n,)` for training and held-out images, uint8 `(n, H, W, C)`.
+    """Its outputs `(n,)` for training and held-out images, uint8 `(n, H, W, C)`; `classes` names the class of
+    each, training images first. It is asked whether an image is a real one of its class where it knows all.
 
     Batch norm uses the statistics of each batch, as in training, so batches mix both kinds, by `seed`: else
     the statistics alone would tell them apart. MetricError where the folder holds no discriminator, as models
@@ -27,11 +30,14 @@ def discriminator_scores(
     """
     discriminator = _load(folder)
     images = np.concatenate([train, heldout])
+    labels = numbers_of(classes, read_info(folder).model.classes)
+    known = len(labels) > 0 and bool((labels >= 0).all())
     order = np.random.default_rng(seed).permutation(len(images))
     scores = np.empty(len(images))
     with torch.inference_mode():
         for some in np.array_split(order, max(1, len(order) // BATCH)):
-            scores[some] = discriminator(to_float(images[some])).float().flatten().numpy()
+            more = (labels[some],) if known else ()
+            scores[some] = discriminator(to_float(images[some]), *more).float().flatten().numpy()
     return scores[: len(train)], scores[len(train) :]
 
 

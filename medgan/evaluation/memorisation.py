@@ -122,12 +122,15 @@ def _ct(case: Case, doubt: str | None) -> list[Figure]:
 
 def _membership(case: Case) -> Figure:
     train, heldout = case.reals.train, case.reals.heldout
+    classes = [*case.reals.train_classes, *case.reals.heldout_classes]
     basis = Basis(len(train), len(heldout), case.seed, "discriminator")
     folder = getattr(case.judged, "folder", None)
     scores = (
         absent("A folder of images has no discriminator.")
         if folder is None
-        else attempt(discriminator_scores, folder, train=train, heldout=heldout, seed=case.seed)
+        else attempt(
+            discriminator_scores, folder, train=train, heldout=heldout, classes=classes, seed=case.seed
+        )
     )
     if scores.result is None:
         return figure("membership_auc", scores, basis)

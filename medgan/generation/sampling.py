@@ -46,6 +46,12 @@ def labels_of(seeds: Sequence[int], classes: Sequence[tuple[str, int]]) -> Tenso
     return torch.from_numpy(np.searchsorted(shares[:-1], drawn, side="right"))
 
 
+def numbers_of(names: Sequence[str], classes: Sequence[tuple[str, int]]) -> Tensor:
+    """`(len(names),)`: which of `classes` each name is; -1 for one that is not among them."""
+    numbers = {name: k for k, (name, _) in enumerate(classes)}
+    return torch.tensor([numbers.get(name, -1) for name in names], dtype=torch.int64)
+
+
 class OfClass(nn.Module):
     """A class-conditional generator that makes images of one class. ConfigError listing the classes if it
     knows no such one."""

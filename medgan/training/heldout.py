@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from medgan.data.split import VALIDATION
+from medgan.data.split import TRAIN, VALIDATION
 from medgan.errors import MetricError
-from medgan.generation.sampling import BATCH, sample
+from medgan.generation.sampling import BATCH, labels_of, numbers_of, sample
 from medgan.images import to_float
 from medgan.metrics.features import TRAINING, choose
 from medgan.training.monitor_words import Circumstances, words
@@ -105,19 +105,38 @@ class HeldOut:
         """What it says of training, unseen and generated images, in fp32, learning nothing from them."""
         with _judging(moment.step.discriminator) as judge:
             train, heldout, false = (
-                self._logits(judge, part) for part in (self.scene.images, self.validation, fake)
+                self._logits(judge, images, labels)
+                for images, labels in zip(
+                    (self.scene.images, self.validation, fake), self._labels(len(fake)), strict=True
+                )
             )
         means = (float(logits.mean()) for logits in (train, heldout, false))
         gap = overfitting_gap(**dict(zip(("train", "heldout", "fake"), means, strict=True)))
         found = {"real_sign": float(sign_mean(train))}
         return found if gap is None else found | {"gap": gap}
 
-    def _logits(self, judge: nn.Module, images: np.ndarray) -> torch.Tensor:
+    def _labels(self, fake: int) -> Sequence[torch.Tensor | None]:
+        """The classes of training, unseen and generated images, as numbers; nothing where the model tells
+        none apart or knows not all of them: then it is asked of all alike whether they are real."""
+        classes, data = self.scene.model.classes, self.scene.data
+        rows = list(zip(data.column("class"), data.column("split"), strict=True))
+        train, heldout = (
+            numbers_of([name for name, part in rows if part == chosen], classes)
+            for chosen in (TRAIN, VALIDATION)
+        )
+        if not classes or min(train.min(), heldout.min()) < 0:
+            return None, None, None
+        return train, heldout, labels_of(range(fake), classes)
+
+    def _logits(self, judge: nn.Module, images: np.ndarray, labels: torch.Tensor | None) -> torch.Tensor:
         # In any order but that of the set, which stands by class: in training batches are mixed.
-        chosen = images[np.random.default_rng(0).permutation(len(images))[:LOGITS]]
-        size = self.scene.train.batch_size
-        batches = [to_float(chosen[at : at + size]) for at in range(0, len(chosen), size)]
-        return torch.cat([judge(batch.to(self.scene.device)).float().flatten() for batch in batches])
+        chosen = np.random.default_rng(0).permutation(len(images))[:LOGITS]
+        size, device = self.scene.train.batch_size, self.scene.device
+        found = []
+        for some in (chosen[at : at + size] for at in range(0, len(chosen), size)):
+            more = () if labels is None else (labels[some].to(device),)
+            found.append(judge(to_float(images[some]).to(device), *more).float().flatten())
+        return torch.cat(found)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 from medgan.config import ModelConfig, TrainConfig
 from medgan.data.prepare import store
 from medgan.errors import MetricError
-from medgan.generation.sampling import with_standing_statistics
+from medgan.generation.sampling import labels_of, with_standing_statistics
 from medgan.training import heldout
 from medgan.training.heldout import HeldOut
 from medgan.training.monitors import EVALUATE_EVERY
@@ -67,6 +67,31 @@ def test_the_discriminator_is_asked_in_mixed_batches_as_in_training(tmp_path: Pa
     )
     HeldOut(replace(scene(tmp_path), images=images)).observe(moment(step))
     assert sum(kinds[:8]) > 12, "most of the eight batches of training images hold both kinds"
+
+
+@pytest.mark.parametrize(("names", "told"), [("ab", True), ("az", False)], ids=["known", "one unknown"])
+def test_the_discriminator_is_asked_with_the_class_of_each_image(
+    names: str, told: bool, tmp_path: Path
+) -> None:
+    images = smooth_images(40, 1, seed=3)
+    images[:, 0, 0, 0] = np.tile([0, 255], 20)  # a corner tells the class
+    data = store(images, ["a", "b"] * 20, tmp_path / "data", name="x", split="24/12/4")
+    model = replace(MODEL, architecture="resize", classes=tuple((name, 12) for name in names))
+    judge = GanStep(model, TrainConfig(batch_size=4), torch.device("cpu"), torch.float32)
+    asked: list[tuple[bool, int]] = []
+
+    def note(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        pixels, *labels = inputs
+        bright = (pixels[:, 0, 0, 0] > 0).tolist()
+        asked.extend(zip(bright, labels[0].tolist() if labels else [-1] * len(pixels), strict=True))
+
+    judge.discriminator.register_forward_pre_hook(note)
+    config = TrainConfig(batch_size=4, stop_on="never")
+    HeldOut(Scene(model, config, data, data.part("train"), torch.device("cpu"))).observe(moment(judge))
+    real, fake = asked[:36], asked[36:]
+    assert all(label == (int(bright) if told else -1) for bright, label in real)
+    expected = labels_of(range(16), model.classes).tolist() if told else [-1] * 16
+    assert sorted(label for _, label in fake) == sorted(expected)
 
 
 def test_the_test_part_is_never_looked_at(tmp_path: Path, step: GanStep) -> None:

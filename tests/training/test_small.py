@@ -18,6 +18,7 @@ from medgan.errors import ConfigError, DataError, MetricError
 from medgan.evaluation.membership import discriminator_scores
 from medgan.generation.sampling import OfClass, inputs_of, labels_of, sample
 from medgan.metrics.features import NETWORKS
+from medgan.models.resize import Discriminator
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.models import usable
 from medgan.runs.record import FINISHED, RUNNING, Run
@@ -107,6 +108,26 @@ def test_membership_is_asked_of_the_part_that_learned_from_these_images(full: Ma
     scores = discriminator_scores(usable(request.run), train=images, heldout=images[:4], seed=0)
     assert [len(s) for s in scores] == [6, 4]
     assert all(np.isfinite(s).all() for s in scores)
+
+
+def _says_the_class(_: Discriminator, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    return torch.full((len(images),), 9.0) if labels is None else labels.float()
+
+
+def test_membership_is_asked_with_the_class_of_each_image(
+    full: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = full(iterations=2)
+    train(request)
+    model, images = usable(request.run), np.zeros((5, 64, 64, 1), np.uint8)
+    monkeypatch.setattr(Discriminator, "forward", _says_the_class)
+
+    def scores(classes: str) -> list[list[float]]:
+        found = discriminator_scores(model, train=images[:3], heldout=images[:2], classes=classes, seed=0)
+        return [part.tolist() for part in found]
+
+    assert scores("abbba") == [[0, 1, 1], [1, 0]]
+    assert scores("abbbz") == scores("") == [[9, 9, 9], [9, 9]], "of an unknown class nobody can ask"
 
 
 def test_a_set_of_one_class_has_none_to_tell_apart(request_for: MakeRequest, tmp_path: Path) -> None:
