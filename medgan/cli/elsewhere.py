@@ -139,7 +139,7 @@ def _passed(options: argparse.Namespace) -> list[str]:
     found = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
     found += [f"--set={change}" for change in options.set]
     found += [f"--{name}" for name in ("conditional", "resume") if getattr(options, name)]
-    return found + ([f"--init={model_folder(options.init).resolve()}"] if options.init else [])
+    return found + ([f"--init={model_folder(options.init).resolve()}"] if options.init is not None else [])
 
 
 def _settings(options: argparse.Namespace) -> dict[str, str]:

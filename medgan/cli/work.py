@@ -14,6 +14,7 @@ from medgan.cli.models import model_folder
 from medgan.config import GOALS, ModelConfig, TrainConfig, parse_changes
 from medgan.errors import ConfigError, Interrupted
 from medgan.presets import preset, usual_preset
+from medgan.runs.status import FINISHED
 from medgan.terminal import Bar, StopOnSignal, say
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _train(options: argparse.Namespace, together: Together) -> dict[str, Any]:
             request, observers=observers, interrupted=stop.requested, report=report, together=together
         )
     result = outcome(options.run, status)
-    if stop.requested():
+    if stop.requested() and status.state != FINISHED:
         if options.json:
             print(json.dumps(result, indent=2))
         raise Interrupted(
@@ -137,7 +138,7 @@ def _goal(options: argparse.Namespace) -> dict[str, Any]:
 
 def _request(options: argparse.Namespace) -> Request:
     from medgan.data.dataset import Dataset
-    from medgan.runs.info import read_info
+    from medgan.runs.info import begins_new, read_info
     from medgan.training.beginning import model_like
     from medgan.training.request import Request, classes_of
 
@@ -152,14 +153,16 @@ def _request(options: argparse.Namespace) -> Request:
     model = replace(model, **model_changes)
     if options.conditional:
         model = replace(model, classes=classes_of(data))
-    init = model_folder(options.init) if options.init else None
+    init = model_folder(options.init) if options.init is not None else None
     if init:
         source = read_info(init)
         model = model_like(source, model, options.init)
         forgotten = (
             " Its classes are not kept apart: --conditional does that." if _forgets(source, model) else ""
         )
-        say(f"Begins with {options.init} and takes its networks, whatever the preset's are.{forgotten}")
+        new = begins_new(init, [name for name, _ in model.classes])
+        words = f"Begins with {options.init} and takes its networks, whatever the preset's are.{forgotten}"
+        say(f"{words} {new}".rstrip())
     return Request(
         dataset=Path(options.dataset),
         run=Path(options.run or "run"),

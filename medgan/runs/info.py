@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,19 @@ def not_compared(about: Mapping[str, Any]) -> str:
 def has_discriminator(folder: Path) -> bool:
     """Whether the model folder holds one."""
     return any((folder / name).is_file() for name in (ALONE, TRAINING))
+
+
+def begins_new(folder: Path, classes: Sequence[str] = ()) -> str:
+    """What a run of these classes that begins with this model must learn from nothing, in words; empty where
+    there is nothing of the kind."""
+    known = [name for name, _ in read_info(folder).model.classes]
+    strange = [name for name in classes if name not in known] if known else []
+    said = []
+    if not has_discriminator(folder):
+        said.append("It comes without a discriminator, so that begins new.")
+    if strange:
+        said.append(f"It does not know {', '.join(strange)}, so that begins new.")
+    return " ".join(said)
 
 
 def model_sha256(folder: Path) -> str:

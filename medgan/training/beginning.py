@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from medgan.config import ModelConfig
-from medgan.errors import ConfigError
+from medgan.errors import CheckpointError, ConfigError
 from medgan.generation.sampling import class_names
 from medgan.images import kind
-from medgan.runs.checkpoint import read_tensors
-from medgan.runs.discriminator import discriminator_state
+from medgan.runs.checkpoint import load_generator, read_tensors
+from medgan.runs.discriminator import discriminator_state, load_discriminator
 from medgan.runs.info import WEIGHTS, ModelInfo, has_discriminator, read_info
 from medgan.training.step import GanStep, begin_to_tell_apart
 
@@ -31,6 +31,19 @@ def model_like(info: ModelInfo, wanted: ModelConfig, name: str) -> ModelConfig:
         )
     values = source.to_json() | {"classes": wanted.classes}
     return ModelConfig.from_json(values)
+
+
+def check_source(folder: Path) -> None:
+    """CheckpointError where the weights of a model folder are damaged or do not belong to its `config.json`:
+    said before there is a run."""
+    try:
+        load_generator(folder)
+        if has_discriminator(folder):
+            load_discriminator(folder)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"A run cannot begin with {folder}. {error} Copy or pull that model again, or begin with another."
+        ) from error
 
 
 def begin_with(step: GanStep, folder: Path) -> None:

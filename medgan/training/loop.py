@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from medgan.errors import MedGANError, RunError
 from medgan.runs.queue import Ticket
-from medgan.runs.record import PAUSED, QUEUED, STARTING, STOPPED, Run, Status, step_of
+from medgan.runs.record import FINISHED, PAUSED, QUEUED, STARTING, STOPPED, Run, Status, step_of
 from medgan.training import failures
 from medgan.training.bodies import obtain
 from medgan.training.desk import Desk
@@ -60,9 +60,10 @@ def train(
         run.refuse_existing()
     run.folder.mkdir(parents=True, exist_ok=True)
     with _alone(run):
+        finished = request.resume and run.status().state == FINISHED
         status = _first_status(run, request)
         with Desk(run, status, interrupted=interrupted, report=report) as desk:
-            _train_or_explain(run, request, desk, observers, together)
+            _train_or_explain(run, request, desk, observers, together, finished=finished)
         together.share(None)  # the others may go
         return status
 
@@ -98,7 +99,13 @@ def _first_status(run: Run, request: Request) -> Status:
 
 
 def _train_or_explain(
-    run: Run, request: Request, desk: Desk, observers: MakeObservers, together: Together
+    run: Run,
+    request: Request,
+    desk: Desk,
+    observers: MakeObservers,
+    together: Together,
+    *,
+    finished: bool,
 ) -> None:
     """Train; an error is said in the status, and raised as our own where it is no bug."""
     setting: list[Setting] = []
@@ -107,7 +114,10 @@ def _train_or_explain(
         _work(setting[0], desk, observers)
     except MedGANError as error:
         message = failures.sentence(error, run) or str(error)
-        desk.fail(message)
+        if finished and not setting:  # it is what it was, and only does not go on
+            desk.say(FINISHED, message)
+        else:
+            desk.fail(message)
         raise (error if message == str(error) else RunError(message)) from error.__cause__
     except BaseException as error:
         message = failures.sentence(error, run)

@@ -19,6 +19,7 @@ from medgan.errors import DataError, RunError
 from medgan.modalities import AUTO
 from medgan.runs.info import WEIGHTS, model_sha256, not_compared, read_info, trained_on
 from medgan.runs.record import Run
+from medgan.training.beginning import check_source
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def prepare(run: Run, request: Request) -> tuple[Request, Dataset, np.ndarray]:
     """Make the run folder, or take the settings of the one that is resumed; and read the images.
 
     All images for training are read now, uint8 `(N, H, W, C)`: whatever happens to the folder later, the
-    training goes on. DataError where the data set is gone, is another one, or does not fit the model.
+    training goes on. DataError where the data set is gone, is another one, or does not fit the model;
+    CheckpointError where the model that a new run begins with is damaged.
     """
     saved = settings_of(run) if request.resume else None
     data = _open(run, request) if saved else Dataset(request.dataset)
@@ -61,6 +63,8 @@ def prepare(run: Run, request: Request) -> tuple[Request, Dataset, np.ndarray]:
         raise DataError(f"{data.name} does not have the model's channels and size; prepare it again.")
     if not len(images):
         raise DataError(f"{data.name} has no images for training; prepare it again.")
+    if request.init:
+        check_source(request.init)
     request = replace(request, device=request.device or "auto", train=fitting(request.train, data))
     run.create(_config(request, data, images))
     return request, data, images

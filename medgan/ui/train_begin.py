@@ -10,6 +10,7 @@ from medgan.config import ModelConfig
 from medgan.data.dataset import Dataset
 from medgan.modalities import OTHER
 from medgan.presets import PRESETS, Preset
+from medgan.runs.info import begins_new
 from medgan.runs.models import ModelEntry, list_models
 from medgan.ui.sampler import KIND_WORDS, describe
 from medgan.ui.session import workspace
@@ -50,7 +51,7 @@ def _start_from(data: Dataset) -> ModelEntry | None:
     )
     entry = fitting.get(spec)
     if entry is not None:
-        st.caption(f"{FROM_A_MODEL} ({describe(entry)})")
+        st.caption(" ".join(filter(None, [FROM_A_MODEL, begins_new(entry.folder), f"({describe(entry)})"])))
     elif fitting:
         st.caption(" ".join(filter(None, [FROM_NOTHING, _advice(list(fitting.values()), data)])))
     else:

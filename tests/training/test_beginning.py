@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from medgan.config import ModelConfig, TrainConfig
-from medgan.errors import ConfigError, RunError
+from medgan.errors import CheckpointError, ConfigError, RunError
 from medgan.hub.card import pack
 from medgan.runs.checkpoint import load_generator
 from medgan.runs.discriminator import discriminator_state
-from medgan.runs.info import TRAINING, WEIGHTS, ModelInfo, model_sha256, not_compared, read_info
+from medgan.runs.info import (
+    ALONE,
+    TRAINING,
+    WEIGHTS,
+    ModelInfo,
+    begins_new,
+    model_sha256,
+    not_compared,
+    read_info,
+)
 from medgan.runs.models import usable
 from medgan.runs.record import FINISHED, Run
 from medgan.training.beginning import begin_with, model_like, take_over
@@ -185,6 +196,52 @@ def test_what_died_before_its_first_checkpoint_begins_with_the_model_again(
     assert all(torch.equal(t, found[name]) for name, t in training_tensors(whole.run).items())
     train(request_for("nothing"))
     assert losses(request_for("nothing").run) != losses(whole.run)
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ("cut", "is cut short"),
+        ("numbers", "holds values that are not numbers"),
+        ("config", "lacks the tensor embedding.weight"),
+        ("judge", r"\(discriminator\): the tensor main.0.weight is"),
+    ],
+)
+def test_a_damaged_model_is_told_before_there_is_a_run(
+    harm: str, words: str, full: MakeRequest, source: Path
+) -> None:
+    kept = {path: path.read_bytes() for path in source.iterdir()}
+    if harm == "cut":
+        (source / WEIGHTS).write_bytes(kept[source / WEIGHTS][:-1000])
+    elif harm == "numbers":
+        save_file(
+            load_file(source / WEIGHTS) | {"main.0.weight": torch.full((16, 32, 4, 4), torch.nan)},
+            source / WEIGHTS,
+        )
+    elif harm == "config":
+        info = read_info(source)
+        told = ModelInfo(replace(info.model, classes=CLASSES), info.about)
+        (source / "config.json").write_text(json.dumps(told.to_json()))
+    else:
+        tensors = load_file(source / ALONE)
+        save_file(tensors | {"main.0.weight": tensors["main.0.weight"].repeat(1, 3, 1, 1)}, source / ALONE)
+    request = full("begun", init=source, iterations=1)
+    with pytest.raises(
+        CheckpointError, match=f"^A run cannot begin with .*packed. packed.* {words}.*Copy or"
+    ):
+        train(request)
+    assert not Run(request.run).exists()
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert train(request).state == FINISHED, "the same again, once the model is whole"
+
+
+def test_what_a_model_does_not_bring_is_said(full: MakeRequest, source: Path) -> None:
+    assert begins_new(source, ["a", "b"]) == ""
+    (source / ALONE).unlink()
+    assert begins_new(source) == "It comes without a discriminator, so that begins new."
+    train(full("told", iterations=1))
+    assert begins_new(usable(full("told").run), ["a", "c"]) == "It does not know c, so that begins new."
 
 
 def test_a_model_that_is_gone_or_another_now_is_noticed_before_it_is_begun_with(
