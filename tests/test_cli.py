@@ -160,6 +160,9 @@ def test_without_a_preset_the_device_decides(
             ("generate", "isic", "--out", "x", "--no-gate", "--classes", "a=1", "--class", "a"),
             "leave --class",
         ),
+        (("generate", "isic", "--out", "x", "--no-gate", "--classes", "a=0"), "--classes asks for no images"),
+        (("generate", "isic-classes", "--out", "x", "--no-gate", "--class", ""), "cannot make ''"),
+        (("models", "pack", "isic-classes", "--with-discriminator", "--out", "x"), "leave --with-disc"),
         (("train", "x", "--run", "y", "--flavor", "t4-small"), "--flavor is for trainings elsewhere"),
         (
             ("train", "x", "--run", "y", "--on", "slurm", "--init", "isic", "--set", "ngf=8"),
@@ -190,6 +193,12 @@ def test_a_class_may_have_commas_in_its_name() -> None:
         _read_counts(["p=2", "p=1"], ["p", "q"])
 
 
+def test_a_set_is_filled_up_with_images_of_its_own_kind(call: Caller) -> None:
+    call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
+    said = call.fails("generate", "isic", "--fill", "ct", "--out", "x")
+    assert "colour 128 x 128 images and ct has grey 64 x 64 ones" in said
+
+
 def test_networks_of_a_first_model_are_taken_as_they_are_and_that_is_said(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 8, "--size", 64, "--out", "ct")
     config = ModelConfig("resize", channels=1, size=64, ngf=4, ndf=4, classes=(("normal", 3), ("other", 3)))
@@ -197,9 +206,11 @@ def test_networks_of_a_first_model_are_taken_as_they_are_and_that_is_said(call: 
     save_model(Path("first"), build_generator(config).eval(), ModelInfo(config, {"name": "first"}))
     begun = ("train", "ct", "--run", "second", "--init", "first", *QUICK)
     assert "leave --set ngf away" in call.fails(*begun, "--set", "ngf=8")
+    assert "There is no model ''" in call.fails("train", "ct", "--run", "second", "--init", "", *QUICK)
     assert main([*map(str, begun)]) == 0
     said = "".join(call.capsys.readouterr())
     assert "Begins with first and takes its networks" in said and "not kept apart" in said
+    assert "without a discriminator" in said
 
 
 def test_a_class_that_lacks_nothing_may_be_one_that_the_model_does_not_make(
@@ -223,6 +234,7 @@ def test_another_data_set_is_refused_on_resume(call: Caller) -> None:
     call.json("prepare", "phantom:chest-ct", "--count", 9, "--size", 64, "--out", "b")
     call.json("train", "a", "--run", "run", *QUICK)
     assert "not the data set" in call.fails("train", "b", "--run", "run", "--resume")
+    assert Run("run").status().state == "finished", "what it has learned is as good as before"
 
 
 def test_interrupt_saves_the_run_and_exits_with_130(call: Caller) -> None:

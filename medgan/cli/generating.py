@@ -47,6 +47,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         progress("Opening the model", 0, 1)
         folder = model_folder(options.model)
         generator, info = load_generator(folder)
+        parts = _parts(options, info, seeds)
         gate, unchecked = _gate(options, info)
         if unchecked and not options.no_gate:
             say(unchecked)
@@ -54,7 +55,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
         settings = Settings(options.truncation, options.form, options.licence, unchecked)
         summary = export(
             generator,
-            _parts(options, info, seeds),
+            parts,
             Path(options.out),
             origin=origin,
             settings=settings,
@@ -116,15 +117,27 @@ def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -
     from medgan.generation.seeds import Part
 
     known = [name for name, _ in info.model.classes] or [only_class(info.about)]
+    if options.fill is not None:
+        _refuse_misfit(options.fill, info)
     counts = _counts(options, known)
     if counts:
+        if not any(counts.values()):
+            raise DataError("--classes asks for no images; write for example melanoma=62.")
         for label, count in counts.items():
             if count and label not in known:
                 raise DataError(f"The model cannot make {label!r}; it makes {_listed(known)}.")
         return [Part(range(count), label) for label, count in counts.items() if count]
-    if options.label and options.label not in known:
+    if options.label is not None and options.label not in known:
         raise DataError(f"The model cannot make {options.label!r} on its own; it makes {_listed(known)}.")
     return [Part(seeds, options.label or only_class(info.about))]
+
+
+def _refuse_misfit(folder: str, info: ModelInfo) -> None:
+    from medgan.data.dataset import Dataset
+    from medgan.generation.balance import misfit
+
+    if words := misfit(info.model, Dataset(folder)):
+        raise DataError(words)
 
 
 def _counts(options: argparse.Namespace, known: Sequence[str]) -> dict[str, int]:
@@ -132,10 +145,13 @@ def _counts(options: argparse.Namespace, known: Sequence[str]) -> dict[str, int]
     from medgan.data.dataset import Dataset
     from medgan.generation.balance import lacking
 
-    if options.fill:
-        counts = lacking(Dataset(options.fill).info["classes"])
+    if options.fill is not None:
+        data = Dataset(options.fill)
+        counts = lacking(data.info["classes"])
+        if len(counts) < 2:
+            raise DataError(f"{data.name} has no two classes, one of which could lack images.")
         if not any(counts.values()):
-            raise DataError(f"The classes of {Path(options.fill).name} are balanced already.")
+            raise DataError(f"The classes of {data.name} are balanced already.")
         return counts
     counts = _read_counts(options.classes or [], known)
     if counts and options.label:

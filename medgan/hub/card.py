@@ -10,14 +10,14 @@ from typing import Any
 from safetensors.torch import save_file
 
 from medgan.config import ModelConfig
-from medgan.errors import DataError
+from medgan.errors import CheckpointError, DataError
 from medgan.evaluation.table import markdown_table
 from medgan.files import write_bytes, write_folder
 from medgan.generation.sampling import sample
 from medgan.images import grid, png
 from medgan.runs.checkpoint import halved, load_generator, save_model
 from medgan.runs.discriminator import discriminator_state
-from medgan.runs.info import ALONE, CARD, WEIGHTS, ModelInfo, model_sha256, read_info
+from medgan.runs.info import ALONE, CARD, WEIGHTS, ModelInfo, has_discriminator, model_sha256, read_info
 
 SAMPLES = "samples.png"
 SHEET = range(16)
@@ -29,6 +29,8 @@ def pack(model: Path, out: Path, *, discriminator: bool = False) -> Path:
     can train on. DataError if `out` exists, CheckpointError if there is no discriminator."""
     if out.exists():
         raise DataError(f"{out} exists already; choose another folder.")
+    if discriminator and not has_discriminator(model):
+        raise CheckpointError(f"{model.name} comes without a discriminator; leave --with-discriminator away.")
     generator, info = load_generator(model)
     info = ModelInfo(info.model, info.about | {"name": out.name})
 

@@ -73,9 +73,9 @@ def models_of(
     What is trained already is kept, what was interrupted goes on. Interrupted where `interrupted()` turns
     true; everything learned is saved then.
     """
+    check_given(given, data)  # before hours of training
     names = {label: folder_name(position, label) for position, label in enumerate(labels)}
     sets = {label: class_set(data, label, folder / "classes" / name) for label, name in names.items()}
-    # Before hours of training: one that cannot be used is said.
     found = {label: _existing(label, given[label], data, sets[label]) for label in labels if label in given}
     for position, label in enumerate(labels):
         if label not in found:
@@ -115,20 +115,26 @@ def _train(
         raise Interrupted("Stopped.")
 
 
+def check_given(given: Mapping[str, Path], data: Dataset) -> None:
+    """DataError where a model that is given for a class makes other images than the data set has."""
+    for label, folder in given.items():
+        model = read_info(usable(folder)).model
+        if (model.channels, model.size) != (data.channels, data.size):
+            raise DataError(
+                f"The model of {label} makes {kind(model)} images, but {data.name} has {kind(data)} ones; "
+                "choose another model, or leave it away to have one trained."
+            )
+        known = [name for name, _ in model.classes]
+        if known and label not in known:
+            raise DataError(
+                f"The model of {label} makes {', '.join(known)} and no {label}; choose another model, or "
+                "leave it away to have one trained."
+            )
+
+
 def _existing(label: str, folder: Path, data: Dataset, mine: Dataset) -> ClassModel:
     folder = usable(folder)
     info = read_info(folder)
-    if (info.model.channels, info.model.size) != (data.channels, data.size):
-        raise DataError(
-            f"The model of {label} makes {kind(info.model)} images, but {data.name} has {kind(data)} ones; "
-            "choose another model, or leave it away to have one trained."
-        )
-    known = [name for name, _ in info.model.classes]
-    if known and label not in known:
-        raise DataError(
-            f"The model of {label} makes {', '.join(known)} and no {label}; choose another model, or leave "
-            "it away to have one trained."
-        )
     doubt = _doubt(label, info, data, mine)
     return ClassModel(label, folder, model_sha256(folder), doubt, info.about)
 

@@ -27,7 +27,7 @@ from medgan.runs.models import usable
 from medgan.studies.arms import ARMS, AUGMENTATION, BASE, Arm, members
 from medgan.studies.classifiers import FROZEN, Classifier, Frozen, ResNet18
 from medgan.studies.ledger import Ledger
-from medgan.studies.models import ClassModel, Recipe, models_of
+from medgan.studies.models import ClassModel, Recipe, check_given, models_of
 from medgan.studies.sources import Sources, of_dataset
 from medgan.training.devices import choose_device
 
@@ -72,6 +72,7 @@ def study(
     where `interrupted()` turns true, everything done so far being kept.
     """
     labels = _labels(data, plan)
+    check_given(plan.given, data)  # and before there is a folder
     # Before hours of training: an unknown network is said, a missing one downloaded.
     network = load(plan.features) if plan.classifier == FROZEN else None
     ledger = Ledger(out, _settings(data, plan, labels))

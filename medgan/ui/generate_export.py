@@ -9,7 +9,7 @@ import streamlit as st
 
 from medgan.data.dataset import Dataset
 from medgan.errors import DataError
-from medgan.generation.balance import lacking
+from medgan.generation.balance import lacking, misfit
 from medgan.generation.licence import check_licence
 from medgan.runs.models import ModelEntry
 from medgan.runs.record import STOPPED, Run, find_runs
@@ -133,6 +133,9 @@ def _fill(chosen: Chosen) -> Wanted:
     entry, data = chosen.entry, _set_to_fill(chosen)
     if data is None:
         st.caption("There is no data set whose classes could be filled up; make one on the Data page.")
+        return NOTHING
+    if words := misfit(entry.info.model, data):
+        st.warning(sentence(words), icon=":material/warning:")
         return NOTHING
     makes, proposed = _classes(entry), lacking(data.info["classes"])
     wanted = {}

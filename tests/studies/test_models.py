@@ -18,6 +18,7 @@ from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo
 from medgan.studies.models import ClassModel, models_of
+from medgan.studies.usefulness import study
 from tests.studies.conftest import make_plan
 
 
@@ -87,3 +88,6 @@ def test_a_model_that_does_not_know_the_class_is_refused_before_any_training(
     ):
         given(data, out, {"ill": model})
     assert not (out / "models").exists()
+    with pytest.raises(DataError, match="no ill; choose another"):
+        study(data, out, make_plan(given={"ill": model}))
+    assert not out.exists()

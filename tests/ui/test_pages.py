@@ -233,3 +233,11 @@ def test_a_number_to_fill_up_that_is_none_is_told(workspace: Path, conditional: 
     assert "0 to 1,000,000 images" in app.error[0].value and app.button(key="make_zip").disabled
     app.number_input(key="fill-phantoms-nodule").set_value(2).run()
     assert not app.error and not app.exception and not app.button(key="make_zip").disabled
+
+
+def test_a_set_of_other_images_is_not_filled_up(workspace: Path, data: Dataset) -> None:
+    app = open_page("generate")
+    app.selectbox(key="model").set_value("isic-classes").run()
+    app.segmented_control(key="export_way").set_value("Fill up my classes").run()
+    assert any("a classifier would tell them apart" in warning.value for warning in app.warning)
+    assert not app.exception and app.button(key="make_zip").disabled
