@@ -19,37 +19,48 @@ BATCH = 16
 
 
 def discriminator_scores(
-    folder: Path, *, train: np.ndarray, heldout: np.ndarray, seed: int, classes: Sequence[str] = ()
+    folder: Path,
+    *,
+    train: np.ndarray,
+    heldout: np.ndarray,
+    train_classes: Sequence[str],
+    heldout_classes: Sequence[str],
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Its outputs `(n,)` for training and held-out images, uint8 `(n, H, W, C)`; `classes` names the class of
-    each, training images first. It is asked whether an image is a real one of its class where it knows all.
+    """Its outputs `(n,)` for training and held-out images, uint8 `(n, H, W, C)`, of these classes. Where it
+    tells classes apart it is asked for real ones of their class, as in training, and so of those that it
+    knows; images of any other are left out.
 
     Batch norm uses the statistics of each batch, as in training, so batches mix both kinds, by `seed`: else
     the statistics alone would tell them apart. MetricError where the folder holds no discriminator, as models
-    that are handed on do not.
+    that are handed on do not, or it knows none of the classes.
     """
-    discriminator = _load(folder)
+    discriminator, known = _load(folder)
     images = np.concatenate([train, heldout])
-    labels = numbers_of(classes, read_info(folder).model.classes)
-    known = len(labels) > 0 and bool((labels >= 0).all())
-    order = np.random.default_rng(seed).permutation(len(images))
+    labels = numbers_of([*train_classes, *heldout_classes], known)
+    asked = labels.numpy() >= 0 if known else np.full(len(images), True)
+    if not asked.any():
+        raise MetricError("The discriminator knows none of the classes of these images.")
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(asked))
     scores = np.empty(len(images))
     with torch.inference_mode():
         for some in np.array_split(order, max(1, len(order) // BATCH)):
             more = (labels[some],) if known else ()
             scores[some] = discriminator(to_float(images[some]), *more).float().flatten().numpy()
-    return scores[: len(train)], scores[len(train) :]
+    n = len(train)
+    return scores[:n][asked[:n]], scores[n:][asked[n:]]
 
 
-def _load(folder: Path) -> nn.Module:
+def _load(folder: Path) -> tuple[nn.Module, tuple[tuple[str, int], ...]]:
+    """The discriminator, and the classes that it tells apart."""
     if not has_discriminator(folder):
         raise MetricError("The model comes without a discriminator, as models that are handed on should.")
     try:
-        network = load_discriminator(folder)
+        network, classes = load_discriminator(folder), read_info(folder).model.classes
     except CheckpointError as error:
         raise MetricError(f"The discriminator in {folder.name} cannot be read: {error}") from error
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train()
             module.momentum = 0.0  # the running averages stay, and nobody asks for them
-    return network
+    return network, classes

@@ -121,18 +121,24 @@ def _ct(case: Case, doubt: str | None) -> list[Figure]:
 
 
 def _membership(case: Case) -> Figure:
-    train, heldout = case.reals.train, case.reals.heldout
-    classes = [*case.reals.train_classes, *case.reals.heldout_classes]
-    basis = Basis(len(train), len(heldout), case.seed, "discriminator")
+    reals = case.reals
     folder = getattr(case.judged, "folder", None)
     scores = (
         absent("A folder of images has no discriminator.")
         if folder is None
         else attempt(
-            discriminator_scores, folder, train=train, heldout=heldout, classes=classes, seed=case.seed
+            discriminator_scores,
+            folder,
+            train=reals.train,
+            heldout=reals.heldout,
+            train_classes=reals.train_classes,
+            heldout_classes=reals.heldout_classes,
+            seed=case.seed,
         )
     )
+    train, heldout = scores.result or (reals.train, reals.heldout)
+    basis = Basis(len(train), len(heldout), case.seed, "discriminator")
     if scores.result is None:
         return figure("membership_auc", scores, basis)
-    found = attempt(membership_auc, train=scores.result[0], heldout=scores.result[1])
+    found = attempt(membership_auc, train=train, heldout=heldout)
     return figure("membership_auc", found, basis, floor=0.5)

@@ -41,7 +41,9 @@ class HeldOut:
         per_epoch = -(-images // scene.train.batch_size)  # the last batch of an epoch may be smaller
         self.every = -(-EVALUATE_EVERY * per_epoch // images)
         self.stopping = EarlyStopping()
+        # Read now: the folder may go while the training goes on.
         self.validation = scene.data.part(VALIDATION)
+        self.labels = {part: _labels(scene, part) for part in (TRAIN, VALIDATION)}
         self.samples = SAMPLES_ON_CPU if scene.device.type == "cpu" else SAMPLES
         self._reference: Reference | None = None
 
@@ -102,41 +104,38 @@ class HeldOut:
         return self._reference
 
     def _discriminator(self, fake: np.ndarray, moment: Moment) -> dict[str, float]:
-        """What it says of training, unseen and generated images, in fp32, learning nothing from them."""
+        """What it says of training, unseen and generated images, in fp32, learning nothing from them. With
+        classes it is asked for real ones of their class, as in training, and so of those that it knows."""
+        classes = self.scene.model.classes
+        of_fake = labels_of(range(len(fake)), classes) if classes else None
         with _judging(moment.step.discriminator) as judge:
-            train, heldout, false = (
-                self._logits(judge, images, labels)
-                for images, labels in zip(
-                    (self.scene.images, self.validation, fake), self._labels(len(fake)), strict=True
-                )
-            )
+            train = self._logits(judge, self.scene.images, self.labels[TRAIN])
+            heldout = self._logits(judge, self.validation, self.labels[VALIDATION])
+            false = self._logits(judge, fake, of_fake)
         means = (float(logits.mean()) for logits in (train, heldout, false))
         gap = overfitting_gap(**dict(zip(("train", "heldout", "fake"), means, strict=True)))
         found = {"real_sign": float(sign_mean(train))}
         return found if gap is None else found | {"gap": gap}
 
-    def _labels(self, fake: int) -> Sequence[torch.Tensor | None]:
-        """The classes of training, unseen and generated images, as numbers; nothing where the model tells
-        none apart or knows not all of them: then it is asked of all alike whether they are real."""
-        classes, data = self.scene.model.classes, self.scene.data
-        rows = list(zip(data.column("class"), data.column("split"), strict=True))
-        train, heldout = (
-            numbers_of([name for name, part in rows if part == chosen], classes)
-            for chosen in (TRAIN, VALIDATION)
-        )
-        if not classes or min(train.min(), heldout.min()) < 0:
-            return None, None, None
-        return train, heldout, labels_of(range(fake), classes)
-
     def _logits(self, judge: nn.Module, images: np.ndarray, labels: torch.Tensor | None) -> torch.Tensor:
+        known = len(images) if labels is None else np.flatnonzero(labels.numpy() >= 0)
         # In any order but that of the set, which stands by class: in training batches are mixed.
-        chosen = np.random.default_rng(0).permutation(len(images))[:LOGITS]
+        chosen = np.random.default_rng(0).permutation(known)[:LOGITS]
         size, device = self.scene.train.batch_size, self.scene.device
-        found = []
+        found = [torch.empty(0, device=device)]
         for some in (chosen[at : at + size] for at in range(0, len(chosen), size)):
             more = () if labels is None else (labels[some].to(device),)
             found.append(judge(to_float(images[some]).to(device), *more).float().flatten())
         return torch.cat(found)
+
+
+def _labels(scene: Scene, part: str) -> torch.Tensor | None:
+    """The class of each image of a part as its number, -1 where the model has not learned it; None where the
+    model tells none apart."""
+    if not scene.model.classes:
+        return None
+    rows = zip(scene.data.column("class"), scene.data.column("split"), strict=True)
+    return numbers_of([name for name, split in rows if split == part], scene.model.classes)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from medgan.config import ModelConfig, TrainConfig
+from medgan.data.dataset import Dataset
 from medgan.data.prepare import store
 from medgan.errors import MetricError
 from medgan.generation.sampling import labels_of, with_standing_statistics
@@ -69,29 +71,52 @@ def test_the_discriminator_is_asked_in_mixed_batches_as_in_training(tmp_path: Pa
     assert sum(kinds[:8]) > 12, "most of the eight batches of training images hold both kinds"
 
 
-@pytest.mark.parametrize(("names", "told"), [("ab", True), ("az", False)], ids=["known", "one unknown"])
+@pytest.mark.parametrize("strange", [0, 3, 12], ids=["all known", "three unknown", "none known"])
 def test_the_discriminator_is_asked_with_the_class_of_each_image(
-    names: str, told: bool, tmp_path: Path
+    strange: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A class that only the validation part shows was not learned, and nobody can ask for it."""
     images = smooth_images(40, 1, seed=3)
     images[:, 0, 0, 0] = np.tile([0, 255], 20)  # a corner tells the class
     data = store(images, ["a", "b"] * 20, tmp_path / "data", name="x", split="24/12/4")
-    model = replace(MODEL, architecture="resize", classes=tuple((name, 12) for name in names))
-    judge = GanStep(model, TrainConfig(batch_size=4), torch.device("cpu"), torch.float32)
+    names, parts = np.array(data.column("class")), data.column("split")
+    names[[k for k, part in enumerate(parts) if part == "validation"][:strange]] = "z"
+    columns = {"class": names.tolist(), "split": parts}
+    monkeypatch.setattr(Dataset, "column", lambda self, name: columns[name])
+    model = replace(MODEL, architecture="resize", classes=(("a", 12), ("b", 12)))
+    config = TrainConfig(batch_size=4, stop_on="never")
+    judge = GanStep(model, config, torch.device("cpu"), torch.float32)
     asked: list[tuple[bool, int]] = []
 
     def note(network: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        pixels, *labels = inputs
-        bright = (pixels[:, 0, 0, 0] > 0).tolist()
-        asked.extend(zip(bright, labels[0].tolist() if labels else [-1] * len(pixels), strict=True))
+        pixels, labels = inputs
+        asked.extend(zip((pixels[:, 0, 0, 0] > 0).tolist(), labels.tolist(), strict=True))
 
     judge.discriminator.register_forward_pre_hook(note)
+    here = Scene(model, config, data, data.part("train"), torch.device("cpu"))
+    found = HeldOut(here).observe(moment(judge)).figures
+    real, fake = asked[: 36 - strange], asked[36 - strange :]
+    assert all(label == int(bright) for bright, label in real)
+    expected = labels_of(range(16), model.classes)[np.random.default_rng(0).permutation(16)]
+    assert [label for _, label in fake] == expected.tolist()
+    assert ("gap" in found) == (strange < 12) and "real_sign" in found
+
+
+@pytest.mark.parametrize("classes", [(), (("a", 12), ("b", 12))], ids=["plain", "classes"])
+def test_the_data_set_may_go_while_the_training_goes_on(
+    classes: tuple[tuple[str, int], ...], tmp_path: Path
+) -> None:
+    model = replace(MODEL, architecture="resize", classes=classes)
     config = TrainConfig(batch_size=4, stop_on="never")
-    HeldOut(Scene(model, config, data, data.part("train"), torch.device("cpu"))).observe(moment(judge))
-    real, fake = asked[:36], asked[36:]
-    assert all(label == (int(bright) if told else -1) for bright, label in real)
-    expected = labels_of(range(16), model.classes).tolist() if told else [-1] * 16
-    assert sorted(label for _, label in fake) == sorted(expected)
+    figures = []
+    for gone in (False, True):
+        torch.manual_seed(0)
+        step = GanStep(model, config, torch.device("cpu"), torch.float32)
+        observer = HeldOut(replace(scene(tmp_path / str(gone)), model=model))
+        if gone:
+            shutil.rmtree(tmp_path / str(gone))
+        figures.append(observer.observe(moment(step)).figures)
+    assert figures[0] == figures[1] and "gap" in figures[0]
 
 
 def test_the_test_part_is_never_looked_at(tmp_path: Path, step: GanStep) -> None:
@@ -107,8 +132,6 @@ def test_the_test_part_is_never_looked_at(tmp_path: Path, step: GanStep) -> None
 
 
 def scene_of(tmp_path: Path) -> Scene:
-    from medgan.data.dataset import Dataset
-
     data = Dataset(tmp_path / "data")
     return Scene(MODEL, TrainConfig(batch_size=4), data, data.part("train"), torch.device("cpu"))
 

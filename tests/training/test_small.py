@@ -105,7 +105,8 @@ def test_membership_is_asked_of_the_part_that_learned_from_these_images(full: Ma
     request = full(iterations=2)
     train(request)
     images = np.zeros((6, 64, 64, 1), np.uint8)
-    scores = discriminator_scores(usable(request.run), train=images, heldout=images[:4], seed=0)
+    classes = {"train_classes": "ab" * 3, "heldout_classes": "ab" * 2}
+    scores = discriminator_scores(usable(request.run), train=images, heldout=images[:4], seed=0, **classes)
     assert [len(s) for s in scores] == [6, 4]
     assert all(np.isfinite(s).all() for s in scores)
 
@@ -122,12 +123,21 @@ def test_membership_is_asked_with_the_class_of_each_image(
     model, images = usable(request.run), np.zeros((5, 64, 64, 1), np.uint8)
     monkeypatch.setattr(Discriminator, "forward", _says_the_class)
 
-    def scores(classes: str) -> list[list[float]]:
-        found = discriminator_scores(model, train=images[:3], heldout=images[:2], classes=classes, seed=0)
+    def scores(train: str, heldout: str) -> list[list[float]]:
+        found = discriminator_scores(
+            model,
+            train=images[: len(train)],
+            heldout=images[: len(heldout)],
+            train_classes=train,
+            heldout_classes=heldout,
+            seed=0,
+        )
         return [part.tolist() for part in found]
 
-    assert scores("abbba") == [[0, 1, 1], [1, 0]]
-    assert scores("abbbz") == scores("") == [[9, 9, 9], [9, 9]], "of an unknown class nobody can ask"
+    assert scores("abb", "ba") == [[0, 1, 1], [1, 0]]
+    assert scores("azb", "bz") == [[0, 1], [1]], "of an unknown class nobody can ask"
+    with pytest.raises(MetricError, match="knows none of the classes"):
+        scores("zz", "z")
 
 
 def test_a_set_of_one_class_has_none_to_tell_apart(request_for: MakeRequest, tmp_path: Path) -> None:
