@@ -117,12 +117,8 @@ def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -
     from medgan.generation.seeds import Part
 
     known = [name for name, _ in info.model.classes] or [only_class(info.about)]
-    if options.fill is not None:
-        _refuse_misfit(options.fill, info)
-    counts = _counts(options, known)
+    counts = _counts(options, known) if options.fill is None else _lacking(Path(options.fill), info)
     if counts:
-        if not any(counts.values()):
-            raise DataError("--classes asks for no images; write for example melanoma=62.")
         for label, count in counts.items():
             if count and label not in known:
                 raise DataError(f"The model cannot make {label!r}; it makes {_listed(known)}.")
@@ -132,30 +128,29 @@ def _parts(options: argparse.Namespace, info: ModelInfo, seeds: Sequence[int]) -
     return [Part(seeds, options.label or only_class(info.about))]
 
 
-def _refuse_misfit(folder: str, info: ModelInfo) -> None:
+def _lacking(folder: Path, info: ModelInfo) -> dict[str, int]:
+    """How many images each class of a data set lacks to its largest."""
     from medgan.data.dataset import Dataset
-    from medgan.generation.balance import misfit
+    from medgan.generation.balance import lacking, misfit
 
-    if words := misfit(info.model, Dataset(folder)):
+    data = Dataset(folder)
+    if words := misfit(info.model, data):
         raise DataError(words)
+    counts = lacking(data.info["classes"])
+    if len(counts) < 2:
+        raise DataError(f"{data.name} has no two classes, one of which could lack images.")
+    if not any(counts.values()):
+        raise DataError(f"The classes of {data.name} are balanced already.")
+    return counts
 
 
 def _counts(options: argparse.Namespace, known: Sequence[str]) -> dict[str, int]:
     """How many images of each class, where that was asked for; the model has the classes `known`."""
-    from medgan.data.dataset import Dataset
-    from medgan.generation.balance import lacking
-
-    if options.fill is not None:
-        data = Dataset(options.fill)
-        counts = lacking(data.info["classes"])
-        if len(counts) < 2:
-            raise DataError(f"{data.name} has no two classes, one of which could lack images.")
-        if not any(counts.values()):
-            raise DataError(f"The classes of {data.name} are balanced already.")
-        return counts
     counts = _read_counts(options.classes or [], known)
     if counts and options.label:
         raise DataError("--classes says already which classes to make; leave --class away.")
+    if counts and not any(counts.values()):
+        raise DataError("--classes asks for no images; write for example melanoma=62.")
     return counts
 
 

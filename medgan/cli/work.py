@@ -157,12 +157,12 @@ def _request(options: argparse.Namespace) -> Request:
     if init:
         source = read_info(init)
         model = model_like(source, model, options.init)
-        forgotten = (
-            " Its classes are not kept apart: --conditional does that." if _forgets(source, model) else ""
-        )
-        new = begins_new(init, [name for name, _ in model.classes])
-        words = f"Begins with {options.init} and takes its networks, whatever the preset's are.{forgotten}"
-        say(f"{words} {new}".rstrip())
+        said = [
+            f"Begins with {options.init} and takes its networks, whatever the preset's are.",
+            "Its classes are not kept apart: --conditional does that." if _forgets(source, model) else "",
+            begins_new(init, source.model, [name for name, _ in model.classes]),
+        ]
+        say(" ".join(filter(None, said)))
     return Request(
         dataset=Path(options.dataset),
         run=Path(options.run or "run"),

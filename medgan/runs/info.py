@@ -111,10 +111,10 @@ def has_discriminator(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (ALONE, TRAINING))
 
 
-def begins_new(folder: Path, classes: Sequence[str] = ()) -> str:
-    """What a run of these classes that begins with this model must learn from nothing, in words; empty where
-    there is nothing of the kind."""
-    known = [name for name, _ in read_info(folder).model.classes]
+def begins_new(folder: Path, source: ModelConfig, classes: Sequence[str] = ()) -> str:
+    """What a run of these classes that begins with the model in `folder` must learn from nothing, in words;
+    empty where there is nothing of the kind."""
+    known = [name for name, _ in source.classes]
     strange = [name for name in classes if name not in known] if known else []
     said = []
     if not has_discriminator(folder):

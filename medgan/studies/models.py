@@ -73,7 +73,6 @@ def models_of(
     What is trained already is kept, what was interrupted goes on. Interrupted where `interrupted()` turns
     true; everything learned is saved then.
     """
-    check_given(given, data)  # before hours of training
     names = {label: folder_name(position, label) for position, label in enumerate(labels)}
     sets = {label: class_set(data, label, folder / "classes" / name) for label, name in names.items()}
     found = {label: _existing(label, given[label], data, sets[label]) for label in labels if label in given}

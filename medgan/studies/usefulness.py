@@ -72,7 +72,7 @@ def study(
     where `interrupted()` turns true, everything done so far being kept.
     """
     labels = _labels(data, plan)
-    check_given(plan.given, data)  # and before there is a folder
+    check_given(plan.given, data)  # before there is a folder, and hours of training
     # Before hours of training: an unknown network is said, a missing one downloaded.
     network = load(plan.features) if plan.classifier == FROZEN else None
     ledger = Ledger(out, _settings(data, plan, labels))

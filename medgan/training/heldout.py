@@ -20,6 +20,7 @@ from medgan.training.monitor_words import Circumstances, words
 from medgan.training.monitors import EVALUATE_EVERY, EarlyStopping, Readings, overfitting_gap, sign_mean
 from medgan.training.observers import CutShort, Finding, Moment, Observer, Scene
 from medgan.training.reference import SAMPLES, Reference
+from medgan.training.request import class_column
 
 SAMPLES_ON_CPU = 256
 """A thousand would take a processor as long as a twelfth of the training between two evaluations."""
@@ -134,8 +135,7 @@ def _labels(scene: Scene, part: str) -> torch.Tensor | None:
     model tells none apart."""
     if not scene.model.classes:
         return None
-    rows = zip(scene.data.column("class"), scene.data.column("split"), strict=True)
-    return numbers_of([name for name, split in rows if split == part], scene.model.classes)
+    return numbers_of(class_column(scene.data, part), scene.model.classes)
 
 
 @contextmanager

@@ -60,10 +60,10 @@ def train(
         run.refuse_existing()
     run.folder.mkdir(parents=True, exist_ok=True)
     with _alone(run):
-        finished = request.resume and run.status().state == FINISHED
-        status = _first_status(run, request)
+        before = run.status() if request.resume else Status()
+        status = _first_status(run, before)
         with Desk(run, status, interrupted=interrupted, report=report) as desk:
-            _train_or_explain(run, request, desk, observers, together, finished=finished)
+            _train_or_explain(run, request, desk, observers, together, before)
         together.share(None)  # the others may go
         return status
 
@@ -82,9 +82,8 @@ def _alone(run: Run) -> Iterator[None]:
         yield
 
 
-def _first_status(run: Run, request: Request) -> Status:
+def _first_status(run: Run, before: Status) -> Status:
     """It shows at once how far a run is that goes on."""
-    before = run.status() if request.resume else Status()
     latest = run.latest()
     return Status(
         state=STARTING,
@@ -104,8 +103,7 @@ def _train_or_explain(
     desk: Desk,
     observers: MakeObservers,
     together: Together,
-    *,
-    finished: bool,
+    before: Status,
 ) -> None:
     """Train; an error is said in the status, and raised as our own where it is no bug."""
     setting: list[Setting] = []
@@ -114,7 +112,7 @@ def _train_or_explain(
         _work(setting[0], desk, observers)
     except MedGANError as error:
         message = failures.sentence(error, run) or str(error)
-        if finished and not setting:  # it is what it was, and only does not go on
+        if before.state == FINISHED and not setting:  # it is what it was, and only does not go on
             desk.say(FINISHED, message)
         else:
             desk.fail(message)

@@ -16,6 +16,7 @@ from medgan.config import ModelConfig, TrainConfig
 from medgan.data.dataset import Dataset
 from medgan.data.split import TRAIN
 from medgan.errors import DataError, RunError
+from medgan.generation.sampling import numbers_of
 from medgan.modalities import AUTO
 from medgan.runs.info import WEIGHTS, model_sha256, not_compared, read_info, trained_on
 from medgan.runs.record import Run
@@ -75,12 +76,16 @@ def labels_of(data: Dataset, model: ModelConfig) -> np.ndarray | None:
     tells none apart. DataError naming a class that the model does not know."""
     if not model.classes:
         return None
-    numbers = {name: k for k, (name, _) in enumerate(model.classes)}
-    rows = zip(data.column("class"), data.column("split"), strict=True)
-    labels = [name for name, split in rows if split == TRAIN]
-    if unknown := sorted(set(labels) - set(numbers)):
+    names = class_column(data, TRAIN)
+    if unknown := sorted(set(names) - {name for name, _ in model.classes}):
         raise DataError(f"{data.name} has images of {unknown[0]!r}, a class that the model does not know.")
-    return np.array([numbers[name] for name in labels])
+    return numbers_of(names, model.classes).numpy()
+
+
+def class_column(data: Dataset, part: str) -> list[str]:
+    """The class of each image of a part, by name."""
+    rows = zip(data.column("class"), data.column("split"), strict=True)
+    return [name for name, split in rows if split == part]
 
 
 def classes_of(data: Dataset) -> tuple[tuple[str, int], ...]:

@@ -51,7 +51,8 @@ def _start_from(data: Dataset) -> ModelEntry | None:
     )
     entry = fitting.get(spec)
     if entry is not None:
-        st.caption(" ".join(filter(None, [FROM_A_MODEL, begins_new(entry.folder), f"({describe(entry)})"])))
+        new = begins_new(entry.folder, entry.info.model)
+        st.caption(" ".join(filter(None, [FROM_A_MODEL, new, f"({describe(entry)})"])))
     elif fitting:
         st.caption(" ".join(filter(None, [FROM_NOTHING, _advice(list(fitting.values()), data)])))
     else:

@@ -17,7 +17,7 @@ from medgan.generation.sampling import OfClass, sample, with_standing_statistics
 from medgan.models.build import build_generator
 from medgan.runs.checkpoint import save_model
 from medgan.runs.info import ModelInfo
-from medgan.studies.models import ClassModel, models_of
+from medgan.studies.models import ClassModel, check_given, models_of
 from medgan.studies.usefulness import study
 from tests.studies.conftest import make_plan
 
@@ -37,6 +37,7 @@ def of_classes(folder: Path, *names: str, **about: Any) -> Path:
 
 
 def given(data: Dataset, out: Path, models: dict[str, Path]) -> list[ClassModel]:
+    check_given(models, data)
     return models_of(
         data,
         ["healthy", "ill"],

@@ -237,11 +237,14 @@ def test_a_damaged_model_is_told_before_there_is_a_run(
 
 
 def test_what_a_model_does_not_bring_is_said(full: MakeRequest, source: Path) -> None:
-    assert begins_new(source, ["a", "b"]) == ""
+    def said(folder: Path, *classes: str) -> str:
+        return begins_new(folder, read_info(folder).model, classes)
+
+    assert said(source, "a", "b") == ""
     (source / ALONE).unlink()
-    assert begins_new(source) == "It comes without a discriminator, so that begins new."
+    assert said(source) == "It comes without a discriminator, so that begins new."
     train(full("told", iterations=1))
-    assert begins_new(usable(full("told").run), ["a", "c"]) == "It does not know c, so that begins new."
+    assert said(usable(full("told").run), "a", "c") == "It does not know c, so that begins new."
 
 
 def test_a_model_that_is_gone_or_another_now_is_noticed_before_it_is_begun_with(
